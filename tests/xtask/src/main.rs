@@ -30,7 +30,7 @@ enum Task {
     /// Criterion benches and the first tunnel figure; writes docs/performance.md's tables to target/bench.
     Bench(bench::Options),
     /// Checks docs/compliance against the ids cited in code and tests; prints a line per RFC.
-    Compliance,
+    Compliance(compliance::Options),
     /// Runs a simulator story; a failing seed is replayed with the same command.
     Sim(sim::Options),
     /// Fuzzes the decoders: coverage-guided with a nightly toolchain, seeded mutation without one.
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
-        Task::Compliance => compliance::run(),
+        Task::Compliance(options) => compliance::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::SansIo => sans_io::run(),
