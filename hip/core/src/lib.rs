@@ -1,1 +1,32 @@
-//! x
+//! The HIPv2 protocol (RFC 7401, 7402) as a sans-IO state machine.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod access;
+mod config;
+mod event;
+mod host;
+mod input;
+mod output;
+mod path;
+mod stats;
+mod status;
+
+pub use access::AccessPolicy;
+pub use config::{HostConfig, Limits, PuzzleConfig, Timers};
+pub use event::{CloseReason, Event, FailReason, Role, StateName};
+pub use host::Host;
+pub use input::Input;
+pub use output::{Output, SaParameters};
+pub use path::{Path, PeerLocator, Transport};
+pub use stats::{DropReason, Stats};
+pub use status::{AssociationView, SessionView};
