@@ -1,1 +1,35 @@
-//! x
+//! The IO shell of the HIP host: the only crate below the program that touches the operating
+//! system, and the only one with unsafe code (module `sys`).
+//!
+//! ```text
+//!            applications                        hipd
+//!                 │                               │ HipHost: connect, close, status, events
+//!            ┌────┴────┐    commands       ┌──────┴──────┐
+//!            │  hip0   │  ┌───────────────►│   driver    │  hip_core::Host, timers, LSIs, hosts
+//!            │  (TUN)  │  │ Connect,       └─┬────┬────▲─┘
+//!            └─┬─────▲─┘  │ activity         │SAs │    │ HIP control packets
+//!       batches│     │    │                  ▼    │    │
+//!            ┌─▼─────┼────┴┐          ┌──────────┐│ ┌──┴──────────┐
+//!            │ seal thread │          │ commands ││ │ open thread │
+//!            │  Outbound   │◄─────────┤ eventfd  ├┼►│   Inbound   │
+//!            └─┬───────────┘          └──────────┘│ └──▲──────────┘
+//!              ▼ sendmmsg                    send ▼    │ recvmmsg
+//!        UDP 10500 (IPv4, IPv6) · raw 50 and 139 (IPv4, IPv6)
+//! ```
+//!
+//! Nothing here decides anything about the protocol: that is `hip_core` (RFC 7401, RFC 9028) and
+//! `hip_esp` (RFC 7402). This crate opens, reads, writes, measures time and cleans up.
+
+pub mod clock;
+mod error;
+mod host;
+pub mod hosts;
+pub mod keyfile;
+pub mod lsi;
+pub mod rng;
+pub mod status;
+mod sys;
+
+pub use error::NetError;
+pub use hip_core::Event;
+pub use host::{HipHost, HipHostConfig};
