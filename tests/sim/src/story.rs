@@ -1,0 +1,109 @@
+//! Named stories: one seed in, one outcome with its event log out.
+//!
+//! A story that fails prints the command that replays it:
+//! `cargo xtask sim --story NAME --seed N`.
+
+use std::fmt;
+
+use crate::log::{EventLog, LogHash};
+
+/// One entry of the list of stories.
+#[derive(Clone, Copy, Debug)]
+pub struct Story {
+    /// The name given to `--story`.
+    pub name: &'static str,
+    /// One line about what happens and what must hold.
+    pub about: &'static str,
+    play: Play,
+}
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which story.
+    pub name: &'static str,
+    /// Its seed.
+    pub seed: u64,
+    /// The event log; empty unless asked for.
+    pub log: Vec<String>,
+    /// Hash of the event log.
+    pub hash: LogHash,
+    /// What the story measured, as a clause; or the first expectation that did not hold.
+    pub result: Result<String, String>,
+}
+
+/// A story's body: what it measured, or what did not hold.
+type Play = fn(seed: u64, log: &mut EventLog) -> Result<String, String>;
+
+/// All stories, in the order of the documentation.
+pub fn list() -> &'static [Story] {
+    STORIES
+}
+
+/// Plays one story; `log` says whether the text of the event log is kept.
+///
+/// # Errors
+/// When no story has this name; the message lists those that exist.
+pub fn run(name: &str, seed: u64, log: bool) -> Result<Outcome, String> {
+    let story = STORIES
+        .iter()
+        .find(|story| story.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = STORIES.iter().map(|story| story.name).collect();
+            format!("no story is named {name:?}; there are {}", names.join(", "))
+        })?;
+    let mut events = EventLog::new(log);
+    let result = (story.play)(seed, &mut events);
+    let hash = events.hash();
+    Ok(Outcome {
+        name: story.name,
+        seed,
+        log: events.into_lines(),
+        hash,
+        result,
+    })
+}
+
+/// Plays `name` for each seed and panics on the first that fails, with the command to replay it.
+///
+/// # Panics
+/// When a seed fails or the story does not exist: this is the assertion of tests.
+pub fn assert_all_hold(name: &str, seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
+    let play = |seed| {
+        let outcome = run(name, seed, false).unwrap_or_else(|error| panic!("{error}"));
+        assert!(outcome.ok(), "{}", outcome.verdict());
+        outcome
+    };
+    seeds.into_iter().map(play).collect()
+}
+
+impl Outcome {
+    /// Whether everything held.
+    pub const fn ok(&self) -> bool {
+        self.result.is_ok()
+    }
+
+    /// What to print about this run.
+    pub const fn verdict(&self) -> Verdict<'_> {
+        Verdict(self)
+    }
+}
+
+/// One line (two on failure) about an outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict<'a>(&'a Outcome);
+
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome { name, seed, .. } = self.0;
+        match &self.0.result {
+            Ok(measured) => write!(out, "{name}: holds ({measured})"),
+            Err(broken) => write!(
+                out,
+                "{name}: seed {seed} fails: {broken}\n  replay: cargo xtask sim --story {name} --seed {seed}"
+            ),
+        }
+    }
+}
+
+const STORIES: &[Story] = &[];
