@@ -5,4 +5,6 @@
 //! ([`hip_net`]) and the overlay node ([`reload_net`]), answers hipctl on a unix socket and
 //! shuts everything down in order.
 
+pub mod api;
 pub mod config;
+pub mod control;
