@@ -21,9 +21,16 @@ impl Capture {
     pub fn start(namespace: &Namespace, interface: &str, file: &Path) -> Result<Self, LabError> {
         // -Z root: no change of user, so the file stays ours; -U: packet by packet.
         let mut command = namespace.command("tcpdump");
-        command.args(["-i", interface, "-U", "-n", "-s", "0", "-Z", "root", "-B", "16384", "-w"]).arg(file);
+        command
+            .args([
+                "-i", interface, "-U", "-n", "-s", "0", "-Z", "root", "-B", "16384", "-w",
+            ])
+            .arg(file);
         let tcpdump = Running::start_until(&mut command, "listening on")?;
-        Ok(Self { tcpdump, file: file.to_owned() })
+        Ok(Self {
+            tcpdump,
+            file: file.to_owned(),
+        })
     }
 
     /// Stops and returns the file.
@@ -36,9 +43,18 @@ impl Capture {
 
 /// tshark over `file`: display filter `filter`, one line per packet with `fields` separated by tabs.
 /// `profile` is a Wireshark configuration directory (for example one written by hipd's key log).
-pub fn tshark(file: &Path, filter: &str, fields: &[&str], profile: Option<&Path>) -> Result<Vec<String>, LabError> {
+pub fn tshark(
+    file: &Path,
+    filter: &str,
+    fields: &[&str],
+    profile: Option<&Path>,
+) -> Result<Vec<String>, LabError> {
     let mut command = Command::new("tshark");
-    command.arg("-n").arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
+    command
+        .arg("-n")
+        .arg("-r")
+        .arg(file)
+        .args(["-Y", filter, "-T", "fields"]);
     for field in fields {
         command.args(["-e", field]);
     }
@@ -46,7 +62,9 @@ pub fn tshark(file: &Path, filter: &str, fields: &[&str], profile: Option<&Path>
         command.env("WIRESHARK_CONFIG_DIR", profile);
         let shim = profile.join("hip_udp.lua");
         if shim.exists() {
-            command.arg("-X").arg(format!("lua_script:{}", shim.display()));
+            command
+                .arg("-X")
+                .arg(format!("lua_script:{}", shim.display()));
         }
     }
     Ok(run(&mut command)?.lines().map(str::to_owned).collect())

@@ -15,11 +15,13 @@
 //! Needs root (`cargo xtask demo` makes a user namespace where it is not). Everything made carries the
 //! lab's prefix, so [`Lab::leftovers`] can prove that nothing stayed behind.
 
+pub mod bench;
 pub mod capture;
 pub mod daemon;
 pub mod demo;
 pub mod namespace;
 pub mod process;
+pub mod programs;
 pub mod topology;
 
 use std::path::{Path, PathBuf};
@@ -43,7 +45,9 @@ impl Lab {
     /// An empty laboratory, or why it cannot be had (not root, tools missing).
     pub fn new() -> Result<Self, LabError> {
         if !nix::unistd::geteuid().is_root() {
-            return Err(LabError::new("the lab needs root (network namespaces, TUN, raw sockets)"));
+            return Err(LabError::new(
+                "the lab needs root (network namespaces, TUN, raw sockets)",
+            ));
         }
         let number = NEXT_LAB.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("hl{}x{number}", std::process::id());
@@ -75,7 +79,10 @@ impl Lab {
     /// empty once everything made in the lab is dropped.
     #[must_use]
     pub fn leftovers(&self) -> Vec<String> {
-        let mut left: Vec<String> = Namespace::list().into_iter().filter(|n| n.starts_with(&self.prefix)).collect();
+        let mut left: Vec<String> = Namespace::list()
+            .into_iter()
+            .filter(|n| n.starts_with(&self.prefix))
+            .collect();
         left.extend(process::commands_mentioning(&self.prefix));
         left
     }
@@ -86,9 +93,14 @@ pub fn binary_directory() -> Result<PathBuf, LabError> {
     if let Some(dir) = std::env::var_os("HIP_BIN_DIR") {
         return Ok(dir.into());
     }
-    let exe = std::env::current_exe().map_err(|e| LabError::new(format!("current executable: {e}")))?;
+    let exe =
+        std::env::current_exe().map_err(|e| LabError::new(format!("current executable: {e}")))?;
     exe.ancestors()
         .find(|d| d.join("hipd").is_file() && d.join("hipctl").is_file())
         .map(Path::to_path_buf)
-        .ok_or_else(|| LabError::new("hipd and hipctl are not built: run `cargo build --bins` first, or set HIP_BIN_DIR"))
+        .ok_or_else(|| {
+            LabError::new(
+                "hipd and hipctl are not built: run `cargo build --bins` first, or set HIP_BIN_DIR",
+            )
+        })
 }

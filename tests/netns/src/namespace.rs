@@ -32,7 +32,10 @@ impl Namespace {
     #[must_use]
     pub fn list() -> Vec<String> {
         let text = ip("netns list").unwrap_or_default();
-        text.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_owned).collect()
+        text.lines()
+            .filter_map(|l| l.split_whitespace().next())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Its name.
@@ -62,7 +65,11 @@ impl Namespace {
     /// Runs a command line inside; `true` if it exited with code 0.
     pub fn succeeds(&self, line: &str) -> Result<bool, LabError> {
         let mut words = line.split_whitespace();
-        Ok(finish(self.command(words.next().unwrap_or("true")).args(words))?.status.success())
+        Ok(
+            finish(self.command(words.next().unwrap_or("true")).args(words))?
+                .status
+                .success(),
+        )
     }
 
     /// Starts a command line inside and leaves it running.
@@ -99,20 +106,23 @@ impl Namespace {
             self.name, other.name
         ))?;
         self.ip(&format!("link set {here} up"))?;
-        other.ip(&format!("link set {there} up"))
-            .map(drop)
+        other.ip(&format!("link set {there} up")).map(drop)
     }
 
     /// Adds an address (`addr/len`); IPv6 without duplicate address detection, usable at once.
     pub fn address(&self, interface: &str, address: &str) -> Result<(), LabError> {
         let nodad = if address.contains(':') { "nodad" } else { "" };
-        self.ip(&format!("address add {address} dev {interface} {nodad}")).map(drop)
+        self.ip(&format!("address add {address} dev {interface} {nodad}"))
+            .map(drop)
     }
 
     /// Lets the namespace forward IPv4 and IPv6.
     pub fn forward(&self) -> Result<(), LabError> {
         self.enter(|| {
-            for path in ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"] {
+            for path in [
+                "/proc/sys/net/ipv4/ip_forward",
+                "/proc/sys/net/ipv6/conf/all/forwarding",
+            ] {
                 std::fs::write(path, "1").map_err(|e| LabError::new(format!("{path}: {e}")))?;
             }
             Ok(())

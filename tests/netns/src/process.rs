@@ -43,8 +43,16 @@ pub fn run(command: &mut Command) -> Result<String, LabError> {
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let stdout = String::from_utf8_lossy(&output.stdout);
-        let last = stderr.lines().last().or_else(|| stdout.lines().last()).unwrap_or("(no message)");
-        return Err(LabError::new(format!("`{}`: {}: {last}", shown(command), output.status)));
+        let last = stderr
+            .lines()
+            .last()
+            .or_else(|| stdout.lines().last())
+            .unwrap_or("(no message)");
+        return Err(LabError::new(format!(
+            "`{}`: {}: {last}",
+            shown(command),
+            output.status
+        )));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -79,7 +87,11 @@ impl Running {
     /// Starts `command` and returns once a line of its standard error holds `ready`.
     pub fn start_until(command: &mut Command, ready: &str) -> Result<Self, LabError> {
         let mut running = Self::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
-        let stderr = running.child.stderr.take().ok_or_else(|| LabError::new("no standard error"))?;
+        let stderr = running
+            .child
+            .stderr
+            .take()
+            .ok_or_else(|| LabError::new("no standard error"))?;
         let mut lines = BufReader::new(stderr).lines();
         let mut last = String::new();
         while let Some(Ok(line)) = lines.next() {
@@ -90,7 +102,10 @@ impl Running {
             }
             last = line;
         }
-        Err(LabError::new(format!("`{}` ended before it was ready: {last}", running.what)))
+        Err(LabError::new(format!(
+            "`{}` ended before it was ready: {last}",
+            running.what
+        )))
     }
 
     /// Process id of the child.
@@ -114,7 +129,12 @@ impl Running {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Ok(status.success()),
                 Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
-                Ok(None) => return Err(LabError::new(format!("`{}` did not end within {limit:?}", self.what))),
+                Ok(None) => {
+                    return Err(LabError::new(format!(
+                        "`{}` did not end within {limit:?}",
+                        self.what
+                    )));
+                }
                 Err(e) => return Err(LabError::new(format!("`{}`: {e}", self.what))),
             }
         }
@@ -134,14 +154,20 @@ impl Drop for Running {
 #[must_use]
 pub fn commands_mentioning(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return found };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return found;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Ok(pid) = name.to_string_lossy().parse::<u32>() else { continue };
+        let Ok(pid) = name.to_string_lossy().parse::<u32>() else {
+            continue;
+        };
         if pid == std::process::id() {
             continue;
         }
-        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         if line.contains(text) {
             found.push(format!("{pid} {}", line.trim()));

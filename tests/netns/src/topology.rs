@@ -46,25 +46,37 @@ pub struct Star {
 }
 
 fn address(text: &str) -> Result<IpAddr, LabError> {
-    text.parse().map_err(|e| LabError::new(format!("{text}: {e}")))
+    text.parse()
+        .map_err(|e| LabError::new(format!("{text}: {e}")))
 }
 
 fn host(namespace: Namespace, v4: &str, v4_len: u8, v6: &str) -> Result<Host, LabError> {
     namespace.address("eth0", &format!("{v4}/{v4_len}"))?;
     namespace.address("eth0", &format!("{v6}/64"))?;
-    Ok(Host { namespace, v4: address(v4)?, v6: address(v6)? })
+    Ok(Host {
+        namespace,
+        v4: address(v4)?,
+        v6: address(v6)?,
+    })
 }
 
 /// Builds a [`Pair`].
 pub fn pair(lab: &Lab) -> Result<Pair, LabError> {
     let (a, b) = (lab.namespace("a")?, lab.namespace("b")?);
     a.link("eth0", &b, "eth0")?;
-    Ok(Pair { a: host(a, "192.0.2.1", 24, "2001:db8::1")?, b: host(b, "192.0.2.2", 24, "2001:db8::2")? })
+    Ok(Pair {
+        a: host(a, "192.0.2.1", 24, "2001:db8::1")?,
+        b: host(b, "192.0.2.2", 24, "2001:db8::2")?,
+    })
 }
 
 /// Builds [`TwoNetworks`].
 pub fn two_networks(lab: &Lab) -> Result<TwoNetworks, LabError> {
-    let (a, b, router) = (lab.namespace("a")?, lab.namespace("b")?, lab.namespace("router")?);
+    let (a, b, router) = (
+        lab.namespace("a")?,
+        lab.namespace("b")?,
+        lab.namespace("router")?,
+    );
     a.link("eth0", &router, "net-a")?;
     b.link("eth0", &router, "net-b")?;
     a.link("eth1", &router, "net-c")?;
@@ -79,9 +91,13 @@ pub fn two_networks(lab: &Lab) -> Result<TwoNetworks, LabError> {
     router.forward()?;
     let a = host(a, "192.0.2.10", 24, "2001:db8:1::10")?;
     let b = host(b, "198.51.100.10", 24, "2001:db8:2::10")?;
-    for (host, v4, v6) in [(&a, "192.0.2.1", "2001:db8:1::1"), (&b, "198.51.100.1", "2001:db8:2::1")] {
+    for (host, v4, v6) in [
+        (&a, "192.0.2.1", "2001:db8:1::1"),
+        (&b, "198.51.100.1", "2001:db8:2::1"),
+    ] {
         host.namespace.ip(&format!("route add default via {v4}"))?;
-        host.namespace.ip(&format!("-6 route add default via {v6}"))?;
+        host.namespace
+            .ip(&format!("-6 route add default via {v6}"))?;
     }
     Ok(TwoNetworks { a, b, router })
 }
@@ -112,7 +128,12 @@ pub fn star(lab: &Lab, size: usize) -> Result<Star, LabError> {
         let port = format!("port{number}");
         namespace.link("eth0", &switch, &port)?;
         switch.ip(&format!("link set {port} master br0"))?;
-        hosts.push(host(namespace, &format!("192.0.2.{number}"), 24, &format!("2001:db8::{number:x}"))?);
+        hosts.push(host(
+            namespace,
+            &format!("192.0.2.{number}"),
+            24,
+            &format!("2001:db8::{number:x}"),
+        )?);
     }
     Ok(Star { hosts, switch })
 }

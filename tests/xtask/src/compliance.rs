@@ -11,7 +11,7 @@ use clap::Args;
 use crate::shell::{files, relative, root};
 
 /// Options of `compliance`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Rewrites planned to tested, and back, from the citations found.
     #[arg(long)]
@@ -40,14 +40,21 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let lists = files("docs/compliance", "tsv");
     let mut known = BTreeSet::new();
     let mut wrong = Vec::new();
-    println!("{:<14}{:>6}{:>8}{:>16}{:>11}{:>9}", "list", "rows", "tested", "not applicable", "departure", "planned");
+    println!(
+        "{:<14}{:>6}{:>8}{:>16}{:>11}{:>9}",
+        "list", "rows", "tested", "not applicable", "departure", "planned"
+    );
     for path in &lists {
         let mut rows = read(path)?;
         if options.update {
             refresh(&mut rows, &citations);
             write(path, &rows)?;
         }
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let count = |status: &str| rows.iter().filter(|r| r.status == status).count();
         println!(
             "{name:<14}{:>6}{:>8}{:>16}{:>11}{:>9}",
@@ -64,7 +71,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     for (id, place) in citations.code.iter().chain(&citations.tests) {
         if !known.contains(id) {
-            wrong.push(format!("{place} cites {id}, which no list in docs/compliance has"));
+            wrong.push(format!(
+                "{place} cites {id}, which no list in docs/compliance has"
+            ));
         }
     }
     if wrong.is_empty() {
@@ -80,17 +89,22 @@ fn check(list: &str, row: &Row, citations: &Citations) -> Option<String> {
     let id = &row.id;
     let in_test = citations.tests.get(id);
     match row.status.as_str() {
-        "tested" if in_test.is_none() => Some(format!("{list}: {id} is marked tested, but no test cites it")),
-        "tested" if !citations.code.contains_key(id) => {
-            Some(format!("{list}: {id} is marked tested, but no code cites it"))
+        "tested" if in_test.is_none() => Some(format!(
+            "{list}: {id} is marked tested, but no test cites it"
+        )),
+        "tested" if !citations.code.contains_key(id) => Some(format!(
+            "{list}: {id} is marked tested, but no code cites it"
+        )),
+        "not applicable" | "departure" if row.note.is_empty() => Some(format!(
+            "{list}: {id} is marked {} without a reason",
+            row.status
+        )),
+        "planned" if in_test.is_some() && citations.code.contains_key(id) => Some(format!(
+            "{list}: {id} is marked planned, but code and a test cite it"
+        )),
+        status if !STATUSES.contains(&status) => {
+            Some(format!("{list}: {id} has the unknown status `{status}`"))
         }
-        "not applicable" | "departure" if row.note.is_empty() => {
-            Some(format!("{list}: {id} is marked {} without a reason", row.status))
-        }
-        "planned" if in_test.is_some() && citations.code.contains_key(id) => {
-            Some(format!("{list}: {id} is marked planned, but code and a test cite it"))
-        }
-        status if !STATUSES.contains(&status) => Some(format!("{list}: {id} has the unknown status `{status}`")),
         _ => None,
     }
 }
@@ -112,7 +126,12 @@ fn read(path: &Path) -> Result<Vec<Row>, String> {
     for (number, line) in text.lines().enumerate().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();
         let [id, section, level, status, note, requirement] = columns[..] else {
-            return Err(format!("{}:{}: {} columns instead of 6", relative(path), number + 1, columns.len()));
+            return Err(format!(
+                "{}:{}: {} columns instead of 6",
+                relative(path),
+                number + 1,
+                columns.len()
+            ));
         };
         rows.push(Row {
             id: id.into(),
@@ -129,7 +148,18 @@ fn write(path: &Path, rows: &[Row]) -> Result<(), String> {
     let mut text = String::from("id\tsection\tlevel\tstatus\tnote\trequirement\n");
     for row in rows {
         let [section, level] = &row.rest;
-        text.push_str(&[&row.id, section, level, &row.status, &row.note, &row.requirement].map(String::as_str).join("\t"));
+        text.push_str(
+            &[
+                &row.id,
+                section,
+                level,
+                &row.status,
+                &row.note,
+                &row.requirement,
+            ]
+            .map(String::as_str)
+            .join("\t"),
+        );
         text.push('\n');
     }
     std::fs::write(path, text).map_err(|e| format!("{}: {e}", relative(path)))
@@ -138,18 +168,29 @@ fn write(path: &Path, rows: &[Row]) -> Result<(), String> {
 /// Where each id is cited first, in code and in tests.
 fn collect() -> Result<Citations, String> {
     let mut citations = Citations::default();
-    for path in ["src", "hip", "overlay", "tests"].iter().flat_map(|d| files(d, "rs")) {
+    for path in ["src", "hip", "overlay", "tests"]
+        .iter()
+        .flat_map(|d| files(d, "rs"))
+    {
         let name = relative(&path);
         if name.starts_with("tests/xtask/") {
             continue;
         }
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{name}: {e}"))?;
-        let mut in_test = name.ends_with("tests.rs") || name.contains("/tests/") || name.starts_with("tests/");
+        let mut in_test =
+            name.ends_with("tests.rs") || name.contains("/tests/") || name.starts_with("tests/");
         for (number, line) in text.lines().enumerate() {
-            in_test |= line.trim_start().starts_with("#[cfg(test)]") && !text_module_follows(&text, number);
+            in_test |= line.trim_start().starts_with("#[cfg(test)]")
+                && !text_module_follows(&text, number);
             for id in ids(line) {
-                let table = if in_test { &mut citations.tests } else { &mut citations.code };
-                table.entry(id.to_owned()).or_insert_with(|| format!("{name}:{}", number + 1));
+                let table = if in_test {
+                    &mut citations.tests
+                } else {
+                    &mut citations.code
+                };
+                table
+                    .entry(id.to_owned())
+                    .or_insert_with(|| format!("{name}:{}", number + 1));
             }
         }
     }
@@ -158,7 +199,9 @@ fn collect() -> Result<Citations, String> {
 
 /// Whether the `#[cfg(test)]` at this line only declares a sibling file (`mod tests;`).
 fn text_module_follows(text: &str, number: usize) -> bool {
-    text.lines().nth(number + 1).is_some_and(|l| l.trim_end().ends_with(';'))
+    text.lines()
+        .nth(number + 1)
+        .is_some_and(|l| l.trim_end().ends_with(';'))
 }
 
 /// Requirement ids in a line: `7401-6.9-04`.
@@ -172,14 +215,18 @@ fn ids(line: &str) -> impl Iterator<Item = &str> {
             rfc.len() == 4
                 && rfc.bytes().all(|b| b.is_ascii_digit())
                 && rest.rsplit_once('-').is_some_and(|(section, number)| {
-                    !section.is_empty() && !number.is_empty() && number.bytes().next().is_some_and(|b| b.is_ascii_digit())
+                    !section.is_empty()
+                        && !number.is_empty()
+                        && number.bytes().next().is_some_and(|b| b.is_ascii_digit())
                 })
                 && root_list_exists(rfc)
         })
 }
 
 fn root_list_exists(rfc: &str) -> bool {
-    root().join(format!("docs/compliance/rfc{rfc}.tsv")).is_file()
+    root()
+        .join(format!("docs/compliance/rfc{rfc}.tsv"))
+        .is_file()
 }
 
 #[cfg(test)]

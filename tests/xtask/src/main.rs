@@ -15,7 +15,11 @@ use clap::{Parser, Subcommand};
 
 /// with-hip: everything a developer runs.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = false)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = false
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

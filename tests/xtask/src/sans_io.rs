@@ -16,7 +16,18 @@ pub(crate) const BELOW: [(&str, &str); 5] = [
 
 /// Packages that bring IO, a runtime or a clock with them.
 const FORBIDDEN_PACKAGES: [&str; 12] = [
-    "tokio", "mio", "socket2", "nix", "rustix", "quinn-udp", "tun-rs", "rtnetlink", "redb", "async-io", "chrono", "rayon",
+    "tokio",
+    "mio",
+    "socket2",
+    "nix",
+    "rustix",
+    "quinn-udp",
+    "tun-rs",
+    "rtnetlink",
+    "redb",
+    "async-io",
+    "chrono",
+    "rayon",
 ];
 
 /// Names that no source below the line may mention outside its tests.
@@ -43,7 +54,18 @@ pub(crate) fn run() -> Result<(), String> {
     for (package, directory) in BELOW {
         let tree = output(
             "cargo tree",
-            cargo().args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}", "-p", package]),
+            cargo().args([
+                "tree",
+                "--offline",
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--format",
+                "{p}",
+                "-p",
+                package,
+            ]),
         )?;
         for line in tree.lines() {
             let name = line.split_whitespace().next().unwrap_or("");
@@ -52,7 +74,8 @@ pub(crate) fn run() -> Result<(), String> {
             }
         }
         for path in files(&format!("{directory}/src"), "rs") {
-            let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", relative(&path)))?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", relative(&path)))?;
             broken.extend(scan(&relative(&path), &text));
         }
     }
@@ -61,7 +84,10 @@ pub(crate) fn run() -> Result<(), String> {
         println!("sans-IO line holds: {} crates below it", BELOW.len());
         return Ok(());
     }
-    Err(format!("the sans-IO line is broken (docs/architecture.md):\n  {}", broken.join("\n  ")))
+    Err(format!(
+        "the sans-IO line is broken (docs/architecture.md):\n  {}",
+        broken.join("\n  ")
+    ))
 }
 
 /// Forbidden names in the code of one file (comments are not code; `mod tests` files may do as they like).
@@ -69,7 +95,10 @@ fn scan(name: &str, text: &str) -> Vec<String> {
     if name.ends_with("tests.rs") || name.contains("/tests/") {
         return Vec::new();
     }
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let code = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
     let mut found = Vec::new();
     for (number, line) in code.lines().enumerate() {
         let line = line.split("//").next().unwrap_or(line);
@@ -88,13 +117,17 @@ mod tests {
 
     #[test]
     fn a_clock_in_code_is_found_with_its_line() {
-        let found = scan("x.rs", "fn f() {\n    let t = std::time::Instant::now();\n}\n");
+        let found = scan(
+            "x.rs",
+            "fn f() {\n    let t = std::time::Instant::now();\n}\n",
+        );
         assert_eq!(found, ["x.rs:2: std::time::Instant"]);
     }
 
     #[test]
     fn comments_and_tests_may_name_a_clock() {
-        let text = "// std::time::Instant stops in suspend\n#[cfg(test)]\nmod tests {\n use std::fs;\n}\n";
+        let text =
+            "// std::time::Instant stops in suspend\n#[cfg(test)]\nmod tests {\n use std::fs;\n}\n";
         assert!(scan("x.rs", text).is_empty());
     }
 }

@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 
 /// Root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| ".".into())
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap_or_else(|_| ".".into())
 }
 
 /// The cargo that started this program.
@@ -21,15 +24,24 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<(), String> {
     match command.stdin(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{what} failed ({status})")),
-        Err(e) => Err(format!("{what}: {:?} did not start: {e}", command.get_program())),
+        Err(e) => Err(format!(
+            "{what}: {:?} did not start: {e}",
+            command.get_program()
+        )),
     }
 }
 
 /// Runs and returns standard output.
 pub(crate) fn output(what: &str, command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{what}: {e}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("{what}: {e}"))?;
     if !output.status.success() {
-        return Err(format!("{what} failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!(
+            "{what} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -39,7 +51,9 @@ pub(crate) fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![root().join(directory)];
     while let Some(path) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&path) else { continue };
+        let Ok(entries) = std::fs::read_dir(&path) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let path = entry.path();
             if path.is_dir() {
@@ -57,5 +71,8 @@ pub(crate) fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 
 /// Path relative to the root, for messages.
 pub(crate) fn relative(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }

@@ -32,10 +32,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             for line in &outcome.log {
                 println!("{line}");
             }
-            println!("seed {seed}: {} (log hash {})", outcome.verdict(), outcome.hash);
+            println!(
+                "seed {seed}: {} (log hash {})",
+                outcome.verdict(),
+                outcome.hash
+            );
         }
         if !outcome.ok() {
-            println!("seed {seed}: {}\n  replay: cargo xtask sim --story {name} --seed {seed}", outcome.verdict());
+            println!(
+                "seed {seed}: {}\n  replay: cargo xtask sim --story {name} --seed {seed}",
+                outcome.verdict()
+            );
             failed.push(seed);
         }
     }
@@ -43,5 +50,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         println!("{name}: {} seeds, all hold", options.count);
         return Ok(());
     }
-    Err(format!("{name}: {} of {} seeds failed", failed.len(), options.count))
+    Err(format!(
+        "{name}: {} of {} seeds failed",
+        failed.len(),
+        options.count
+    ))
 }
