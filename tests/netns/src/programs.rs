@@ -73,19 +73,10 @@ impl Site {
     /// A directory filled before.
     pub fn open(directory: &Path) -> Result<Self, LabError> {
         let failed = |e: std::io::Error| LabError::new(format!("{}: {e}", directory.display()));
-        let mut file = std::fs::File::open(directory.join("file")).map_err(failed)?;
-        let mut hash = Sha256::new();
-        let mut block = vec![0; 1 << 20];
-        loop {
-            let length = file.read(&mut block).map_err(failed)?;
-            if length == 0 {
-                break;
-            }
-            hash.update(&block[..length]);
-        }
+        let file = std::fs::File::open(directory.join("file")).map_err(failed)?;
         Ok(Self {
             directory: directory.to_owned(),
-            sha256: hex(&hash.finalize()),
+            sha256: hash(file).map_err(failed)?,
         })
     }
 
@@ -115,14 +106,30 @@ pub fn download(from: &Namespace, url: &str) -> Result<String, LabError> {
         "300",
         url,
     ]);
-    let output = finish(&mut command)?;
-    if !output.status.success() {
-        return Err(LabError::new(format!(
-            "curl {url}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )));
+    let failed = |e: std::io::Error| LabError::new(format!("curl {url}: {e}"));
+    let mut curl = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let sum = curl.stdout.take().map(hash).transpose().map_err(failed)?;
+    let status = curl.wait().map_err(failed)?;
+    if !status.success() {
+        return Err(LabError::new(format!("curl {url}: {status}")));
     }
-    Ok(hex(&Sha256::digest(&output.stdout)))
+    sum.ok_or_else(|| LabError::new(format!("curl {url}: no output")))
+}
+
+/// SHA-256 of all that `source` gives, hexadecimal.
+fn hash(mut source: impl Read) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match source.read(&mut block)? {
+            0 => return Ok(hex(&hash.finalize())),
+            length => hash.update(&block[..length]),
+        }
+    }
 }
 
 /// One TCP stream by iperf3 for `seconds`; Gbit/s as received.
