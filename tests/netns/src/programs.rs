@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::daemon::PATIENCE;
 use crate::namespace::Namespace;
-use crate::process::{LabError, Running, finish, run};
+use crate::process::{LabError, Running, run};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
