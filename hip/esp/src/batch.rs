@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::sa::{HitPair, Path};
+use hip_wire::path::Path;
+
+use crate::sa::HitPair;
 
 /// Most packets one UDP_SEGMENT call takes everywhere.
 pub const RUN_SEGMENTS_MAX: usize = 64;
@@ -34,7 +36,10 @@ impl Run {
     /// The range of each packet in the arena, in order.
     pub fn packets(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (end, segment) = (self.range.end, self.segment.max(1));
-        self.range.clone().step_by(segment).map(move |start| start..end.min(start + segment))
+        self.range
+            .clone()
+            .step_by(segment)
+            .map(move |start| start..end.min(start + segment))
     }
 
     /// Whether a packet of this size and destination may join at the end.
@@ -63,7 +68,10 @@ pub struct SealedBatch {
 impl SealedBatch {
     /// An empty batch with room for one super-packet's worth of ESP.
     pub fn new() -> Self {
-        Self { arena: Vec::with_capacity(2 * 65_536), ..Self::default() }
+        Self {
+            arena: Vec::with_capacity(2 * 65_536),
+            ..Self::default()
+        }
     }
 
     /// All sealed octets; [`Run::range`] points in here.
@@ -79,7 +87,8 @@ impl SealedBatch {
     /// Every sealed packet with its destination, in order.
     pub fn packets(&self) -> impl Iterator<Item = (&Path, &[u8])> + '_ {
         self.runs.iter().flat_map(move |run| {
-            run.packets().filter_map(move |range| Some((&run.path, self.arena.get(range)?)))
+            run.packets()
+                .filter_map(move |range| Some((&run.path, self.arena.get(range)?)))
         })
     }
 
@@ -115,8 +124,14 @@ impl SealedBatch {
     /// Accepts the octets behind `start` of the arena as one more packet.
     pub(crate) fn commit(&mut self, start: usize, path: Path, traffic_class: u8, hop_limit: u8) {
         let range = start..self.arena.len();
-        let next =
-            Run { path, segment: range.len(), range, count: 1, traffic_class, hop_limit };
+        let next = Run {
+            path,
+            segment: range.len(),
+            range,
+            count: 1,
+            traffic_class,
+            hop_limit,
+        };
         self.packets += 1;
         match self.runs.last_mut() {
             Some(run) if run.takes(&next) => {
@@ -156,7 +171,10 @@ pub struct OpenedBatch {
 impl OpenedBatch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { arena: Vec::with_capacity(2 * 65_536), ends: Vec::with_capacity(BATCH_PACKETS) }
+        Self {
+            arena: Vec::with_capacity(2 * 65_536),
+            ends: Vec::with_capacity(BATCH_PACKETS),
+        }
     }
 
     /// All rebuilt octets; [`Opened::range`] points in here.

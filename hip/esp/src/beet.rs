@@ -88,7 +88,21 @@ impl<'a> Inner<'a> {
 
     fn parse_v4(packet: &'a [u8]) -> Option<Self> {
         let (header, _) = packet.split_first_chunk::<IPV4_HEADER>()?;
-        let [v, tos, l0, l1, _, _, f0, f1, ttl, protocol, _, _, addresses @ ..] = header;
+        let [
+            v,
+            tos,
+            l0,
+            l1,
+            _,
+            _,
+            f0,
+            f1,
+            ttl,
+            protocol,
+            _,
+            _,
+            addresses @ ..,
+        ] = header;
         let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
         let header_length = usize::from(v & 0x0f) * 4;
         let packet = packet.get(..usize::from(u16::from_be_bytes([*l0, *l1])))?;
@@ -141,7 +155,10 @@ pub struct OuterHeader {
 impl Default for OuterHeader {
     /// For shells that cannot see the outer header.
     fn default() -> Self {
-        Self { traffic_class: 0, hop_limit: 64 }
+        Self {
+            traffic_class: 0,
+            hop_limit: 64,
+        }
     }
 }
 
@@ -154,7 +171,11 @@ pub(crate) fn rebuild_hit(
     outer: OuterHeader,
     out: &mut Vec<u8>,
 ) -> Result<(), DropReason> {
-    if next_header == ICMPV6 && payload.first().is_some_and(|kind| (133..=137).contains(kind)) {
+    if next_header == ICMPV6
+        && payload
+            .first()
+            .is_some_and(|kind| (133..=137).contains(kind))
+    {
         return Err(DropReason::LinkControl);
     }
     let length = u16::try_from(payload.len()).map_err(|_| DropReason::Oversize)?;
@@ -187,7 +208,14 @@ pub(crate) fn rebuild_lsi(
     let pseudo = PseudoHeader::parse(payload).ok_or(DropReason::BadPseudoHeader)?;
     check_options(pseudo.options)?;
     let start = out.len();
-    write_v4(lsis, pseudo.next_header, pseudo.options, pseudo.payload, outer, out)?;
+    write_v4(
+        lsis,
+        pseudo.next_header,
+        pseudo.options,
+        pseudo.payload,
+        outer,
+        out,
+    )?;
     let header = IPV4_HEADER + pseudo.options.len();
     let Some(transport) = out.get_mut(start + header..) else {
         return Err(DropReason::MalformedInner);
@@ -261,7 +289,11 @@ impl<'a> PseudoHeader<'a> {
         }
         let (padding, options) = header.get(4..)?.split_at_checked(pad)?;
         let good = padding.iter().all(|&octet| octet == NOP) && options.len() <= OPTIONS_MAX;
-        good.then_some(Self { next_header, options, payload })
+        good.then_some(Self {
+            next_header,
+            options,
+            payload,
+        })
     }
 }
 
@@ -301,8 +333,20 @@ fn write_v4(
     let [l0, l1] = length.to_be_bytes();
     let start = out.len();
     // Identification 0 with DF set: an atomic datagram (RFC 6864 §4.1).
-    let header =
-        [0x40 | words, outer.traffic_class, l0, l1, 0, 0, 0x40, 0, outer.hop_limit, protocol, 0, 0];
+    let header = [
+        0x40 | words,
+        outer.traffic_class,
+        l0,
+        l1,
+        0,
+        0,
+        0x40,
+        0,
+        outer.hop_limit,
+        protocol,
+        0,
+        0,
+    ];
     out.extend_from_slice(&header);
     out.extend_from_slice(&lsis.peer.0.octets());
     out.extend_from_slice(&lsis.local.0.octets());

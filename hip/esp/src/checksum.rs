@@ -58,7 +58,9 @@ pub(crate) fn complete_udp(transport: &mut [u8], source: Ipv6Addr, destination: 
     let Ok(length) = u32::try_from(transport.len()) else {
         return;
     };
-    let sum = Sum::new().add_ipv6_pseudo(source, destination, UDP, length).add(transport);
+    let sum = Sum::new()
+        .add_ipv6_pseudo(source, destination, UDP, length)
+        .add(transport);
     let checksum = match sum.finish() {
         0 => 0xffff,
         checksum => checksum,

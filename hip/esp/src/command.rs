@@ -1,8 +1,9 @@
 //! Commands that change the tables, applied between batches by the thread that owns them.
 
 use hip_wire::hit::Lsi;
+use hip_wire::path::Path;
 
-use crate::sa::{HitPair, Path, SaParameters};
+use crate::sa::{HitPair, SaParameters};
 
 /// Changes to [`Outbound`](crate::Outbound).
 #[derive(Debug, Clone)]

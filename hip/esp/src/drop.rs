@@ -80,7 +80,9 @@ pub struct DropCounters {
 
 impl Default for DropCounters {
     fn default() -> Self {
-        Self { counts: [0; DropReason::ALL.len()] }
+        Self {
+            counts: [0; DropReason::ALL.len()],
+        }
     }
 }
 
@@ -99,7 +101,10 @@ impl DropCounters {
 
     /// Every reason with its count, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL.iter().copied().zip(self.counts.iter().copied())
+        DropReason::ALL
+            .iter()
+            .copied()
+            .zip(self.counts.iter().copied())
     }
 
     /// The sum over all reasons.

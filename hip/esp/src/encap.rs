@@ -3,7 +3,7 @@
 use hip_crypto::aead::block_len;
 use hip_wire::registry::EspSuite;
 
-use crate::sa::{Path, Transport};
+use hip_wire::path::{Path, Transport};
 
 /// SPI and sequence number.
 pub const ESP_HEADER: usize = 8;
@@ -38,7 +38,11 @@ pub struct SuiteLayout {
 impl SuiteLayout {
     /// The layout of a suite.
     pub const fn of(suite: EspSuite) -> Self {
-        Self { iv: suite.iv_len(), icv: suite.icv_len(), block: block_len(suite) }
+        Self {
+            iv: suite.iv_len(),
+            icv: suite.icv_len(),
+            block: block_len(suite),
+        }
     }
 
     /// Padding octets for this many payload octets.
@@ -66,7 +70,11 @@ impl SuiteLayout {
 
 /// Octets before the ESP packet on this path: outer IP header and, in UDP, its header.
 pub const fn outer_header(path: &Path) -> usize {
-    let ip = if path.remote.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER };
+    let ip = if path.remote.is_ipv4() {
+        IPV4_HEADER
+    } else {
+        IPV6_HEADER
+    };
     match path.transport {
         Transport::Raw => ip,
         Transport::Udp => ip + UDP_HEADER,
@@ -85,12 +93,19 @@ pub struct InnerMtu {
 
 /// The largest inner packets that travel over the path without outer fragments.
 pub const fn inner_mtu(path_mtu: usize, path: &Path, suite: EspSuite) -> InnerMtu {
-    let payload =
-        SuiteLayout::of(suite).payload_max(path_mtu.saturating_sub(outer_header(path)));
+    let payload = SuiteLayout::of(suite).payload_max(path_mtu.saturating_sub(outer_header(path)));
     let hit = IPV6_HEADER + payload;
     let lsi = (IPV4_HEADER + payload).saturating_sub(PSEUDO_HEADER);
     InnerMtu {
-        hit: if hit < IPV6_MTU_MIN { IPV6_MTU_MIN } else { hit },
-        lsi: if lsi < IPV4_MTU_MIN { IPV4_MTU_MIN } else { lsi },
+        hit: if hit < IPV6_MTU_MIN {
+            IPV6_MTU_MIN
+        } else {
+            hit
+        },
+        lsi: if lsi < IPV4_MTU_MIN {
+            IPV4_MTU_MIN
+        } else {
+            lsi
+        },
     }
 }

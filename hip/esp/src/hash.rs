@@ -17,7 +17,10 @@ pub(crate) struct HashKey {
 
 impl HashKey {
     pub(crate) fn generate(rng: &mut dyn Rng) -> Self {
-        Self { add: rng.next_u64(), multiply: rng.next_u64() | 1 }
+        Self {
+            add: rng.next_u64(),
+            multiply: rng.next_u64() | 1,
+        }
     }
 }
 
@@ -35,7 +38,10 @@ impl BuildHasher for KeyedState {
     type Hasher = KeyedHasher;
 
     fn build_hasher(&self) -> KeyedHasher {
-        KeyedHasher { key: self.0, state: self.0.add }
+        KeyedHasher {
+            key: self.0,
+            state: self.0.add,
+        }
     }
 }
 
@@ -75,7 +81,7 @@ impl Hasher for KeyedHasher {
 }
 
 /// Both halves of the product, so that every bit counts in every bit.
-const fn fold(a: u64, b: u64) -> u64 {
+fn fold(a: u64, b: u64) -> u64 {
     let (low, high) = a.carrying_mul(b, 0);
     low ^ high
 }

@@ -68,7 +68,8 @@ fn append(packet: &[u8], v6: [u8; 2], v4: [u8; 2], rest: [u8; 4], out: &mut Vec<
             out.extend_from_slice(&[0x45, 0, l0, l1, 0, 0, 0x40, 0, HOP_LIMIT, ICMP, 0, 0]);
             out.extend_from_slice(&destination.octets());
             out.extend_from_slice(&source.octets());
-            put_checksum(out, start + 10, internet(out.get(start..).unwrap_or_default()));
+            let sum = internet(out.get(start..).unwrap_or_default());
+            put_checksum(out, start + 10, sum);
             message(v4, rest, quote, out);
             let sum = internet(out.get(start + IPV4_HEADER..).unwrap_or_default());
             put_checksum(out, start + IPV4_HEADER + 2, sum);

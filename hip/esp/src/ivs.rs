@@ -14,13 +14,20 @@ pub(crate) struct IvPool {
 
 impl IvPool {
     pub(crate) fn new(rng: Box<dyn Rng>) -> Self {
-        Self { rng, octets: Box::new([0; POOL]), used: POOL }
+        Self {
+            rng,
+            octets: Box::new([0; POOL]),
+            used: POOL,
+        }
     }
 
     /// A vector never given before.
     pub(crate) fn next(&mut self) -> [u8; 16] {
         loop {
-            let fresh = self.octets.get(self.used..).and_then(|rest| rest.first_chunk());
+            let fresh = self
+                .octets
+                .get(self.used..)
+                .and_then(|rest| rest.first_chunk());
             if let Some(iv) = fresh {
                 self.used += iv.len();
                 return *iv;

@@ -47,12 +47,15 @@ pub mod replay;
 mod sa;
 mod seal;
 
-pub use batch::{BATCH_PACKETS, Opened, OpenedBatch, RUN_BYTES_MAX, RUN_SEGMENTS_MAX, Run, SealedBatch};
+pub use batch::{
+    BATCH_PACKETS, Opened, OpenedBatch, RUN_BYTES_MAX, RUN_SEGMENTS_MAX, Run, SealedBatch,
+};
 pub use beet::OuterHeader;
 pub use command::{InboundCommand, OutboundCommand};
 pub use drop::{DropCounters, DropReason, Stats};
 pub use encap::{InnerMtu, SuiteLayout, inner_mtu};
+pub use hip_wire::path::{Path, Transport};
 pub use open::Inbound;
 pub use pending::{PendingLimits, PendingQueue};
-pub use sa::{HitPair, Path, SPI_MIN, SaError, SaParameters, SaView, Transport};
+pub use sa::{HitPair, SPI_MIN, SaError, SaParameters, SaView};
 pub use seal::{Outbound, OutboundConfig, REKEY_SEQUENCE, Verdict};

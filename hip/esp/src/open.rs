@@ -84,7 +84,11 @@ impl Inbound {
                 // 7402-3.3.1-05, 7402-6.7-01
                 let before = self.sas.len();
                 self.sas.retain(|_, sa| sa.pair != pair);
-                if self.sas.len() < before { Ok(()) } else { Err(SaError::Unknown) }
+                if self.sas.len() < before {
+                    Ok(())
+                } else {
+                    Err(SaError::Unknown)
+                }
             }
             InboundCommand::MapLsi { lsi, pair } => {
                 if lsi == self.lsi || self.lsis.iter().any(|(p, l)| *l == lsi && *p != pair) {
@@ -158,7 +162,10 @@ impl Inbound {
     }
 
     fn install(&mut self, parameters: &SaParameters) -> Result<(), SaError> {
-        let pair = HitPair { local: parameters.local, peer: parameters.peer };
+        let pair = HitPair {
+            local: parameters.local,
+            peer: parameters.peer,
+        };
         if parameters.spi < SPI_MIN {
             return Err(SaError::ReservedSpi(parameters.spi));
         }
@@ -183,7 +190,10 @@ impl Inbound {
     }
 
     fn lsi_pair(&self, pair: HitPair) -> Option<LsiPair> {
-        self.lsis.get(&pair).map(|peer| LsiPair { local: self.lsi, peer: *peer })
+        self.lsis.get(&pair).map(|peer| LsiPair {
+            local: self.lsi,
+            peer: *peer,
+        })
     }
 
     fn refresh_lsi(&mut self, pair: HitPair) {
@@ -199,8 +209,9 @@ impl Inbound {
         outer: OuterHeader,
         out: &mut OpenedBatch,
     ) -> Result<Opened, DropReason> {
-        let (header, body) =
-            packet.split_first_chunk_mut::<ESP_HEADER>().ok_or(DropReason::Truncated)?;
+        let (header, body) = packet
+            .split_first_chunk_mut::<ESP_HEADER>()
+            .ok_or(DropReason::Truncated)?;
         let [s0, s1, s2, s3, q0, q1, q2, q3] = *header;
         let spi = u32::from_be_bytes([s0, s1, s2, s3]);
         if spi < SPI_MIN {
@@ -217,7 +228,12 @@ impl Inbound {
         sa.rebuild(next_header, payload, outer, &mut out.arena)?;
         let range = start..out.arena.len();
         sa.bytes += u64::try_from(payload.len()).unwrap_or(0);
-        Ok(Opened { pair: sa.pair, spi, first, range })
+        Ok(Opened {
+            pair: sa.pair,
+            spi,
+            first,
+            range,
+        })
     }
 }
 
@@ -240,17 +256,23 @@ impl InboundSa {
         // 4303-3.4.3-05: before anything that costs
         let sequence = self.window.infer(low);
         let wanted = sequence.ok_or(DropReason::TooOld).and_then(|sequence| {
-            self.window.check(sequence).map(|()| sequence).map_err(|refused| match refused {
-                Refused::Replayed => DropReason::Replayed,
-                Refused::TooOld => DropReason::TooOld,
-            })
+            self.window
+                .check(sequence)
+                .map(|()| sequence)
+                .map_err(|refused| match refused {
+                    Refused::Replayed => DropReason::Replayed,
+                    Refused::TooOld => DropReason::TooOld,
+                })
         })?;
         let resync = self.failures >= RESYNC_AFTER && self.failures % RESYNC_AFTER == 0;
         if resync {
             scratch.clear();
             scratch.extend_from_slice(body);
         }
-        let opened = self.opener.open(spi, wanted, body).map(|range| (wanted, range));
+        let opened = self
+            .opener
+            .open(spi, wanted, body)
+            .map(|range| (wanted, range));
         let opened = match opened {
             Err(_) if resync => self.resynchronise(spi, wanted, body, scratch),
             other => other.ok(),
@@ -310,13 +332,23 @@ impl InboundSa {
 
 /// Takes padding and trailer off; gives payload and next header.
 fn unpad(text: &[u8]) -> Result<(&[u8], u8), DropReason> {
-    let (rest, &[pad_length, next_header]) =
-        text.split_last_chunk::<ESP_TRAILER>().ok_or(DropReason::BadPadding)?;
+    let (rest, &[pad_length, next_header]) = text
+        .split_last_chunk::<ESP_TRAILER>()
+        .ok_or(DropReason::BadPadding)?;
     // 4303-2.4-07
-    let payload = rest.len().checked_sub(usize::from(pad_length)).ok_or(DropReason::BadPadding)?;
-    let (payload, padding) = rest.split_at_checked(payload).ok_or(DropReason::BadPadding)?;
+    let payload = rest
+        .len()
+        .checked_sub(usize::from(pad_length))
+        .ok_or(DropReason::BadPadding)?;
+    let (payload, padding) = rest
+        .split_at_checked(payload)
+        .ok_or(DropReason::BadPadding)?;
     // 4303-2.4-05
-    if padding.iter().zip(1..=u8::MAX).all(|(octet, count)| *octet == count) {
+    if padding
+        .iter()
+        .zip(1..=u8::MAX)
+        .all(|(octet, count)| *octet == count)
+    {
         Ok((payload, next_header))
     } else {
         Err(DropReason::BadPadding)

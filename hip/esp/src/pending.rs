@@ -17,7 +17,11 @@ pub struct PendingLimits {
 
 impl Default for PendingLimits {
     fn default() -> Self {
-        Self { packets: 16, bytes: 32 * 1024, peers: 256 }
+        Self {
+            packets: 16,
+            bytes: 32 * 1024,
+            peers: 256,
+        }
     }
 }
 
@@ -38,7 +42,10 @@ struct Waiting {
 impl PendingQueue {
     /// An empty queue with these bounds.
     pub fn new(limits: PendingLimits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// Queues a packet. Older packets of the same pair make room and are
@@ -55,7 +62,9 @@ impl PendingQueue {
         while waiting.packets.len() >= self.limits.packets
             || waiting.bytes + packet.len() > self.limits.bytes
         {
-            let Some(oldest) = waiting.packets.pop_front() else { break };
+            let Some(oldest) = waiting.packets.pop_front() else {
+                break;
+            };
             waiting.bytes -= oldest.len();
             self.dropped += 1;
         }
@@ -67,12 +76,19 @@ impl PendingQueue {
     /// Takes everything that waits for this pair, oldest first: to seal it once
     /// the SA is there, or to answer it with ICMP once that failed.
     pub fn take(&mut self, pair: HitPair) -> impl Iterator<Item = Vec<u8>> + use<> {
-        self.peers.remove(&pair).unwrap_or_default().packets.into_iter()
+        self.peers
+            .remove(&pair)
+            .unwrap_or_default()
+            .packets
+            .into_iter()
     }
 
     /// How many packets wait, all pairs together.
     pub fn len(&self) -> usize {
-        self.peers.values().map(|waiting| waiting.packets.len()).sum()
+        self.peers
+            .values()
+            .map(|waiting| waiting.packets.len())
+            .sum()
     }
 
     /// Nothing waits.

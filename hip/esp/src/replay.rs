@@ -28,7 +28,10 @@ pub struct ReplayWindow {
 impl Default for ReplayWindow {
     fn default() -> Self {
         // 4303-3.4.3-03: the counter starts at 0
-        Self { top: 0, words: [0; WORDS] }
+        Self {
+            top: 0,
+            words: [0; WORDS],
+        }
     }
 }
 
@@ -48,7 +51,11 @@ impl ReplayWindow {
         if top_low >= WINDOW - 1 {
             // 4303-A2-02: the window lies inside one half
             let bottom = top_low - (WINDOW - 1);
-            if low >= bottom { Some(top_high | low) } else { top_high.checked_add(HALF).map(|h| h | low) }
+            if low >= bottom {
+                Some(top_high | low)
+            } else {
+                top_high.checked_add(HALF).map(|h| h | low)
+            }
         } else {
             // 4303-A2-03: it reaches back over the boundary
             let bottom = (HALF + top_low) - (WINDOW - 1);

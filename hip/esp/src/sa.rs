@@ -1,34 +1,13 @@
 //! One security association: what it is bound to and where its packets go.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use hip_crypto::keymat::EspKeys;
 use hip_wire::hit::Hit;
+use hip_wire::path::Path;
 
 /// The smallest SPI that may be used; 0 to 255 are reserved (RFC 4303 §2.1).
 pub const SPI_MIN: u32 = 256;
-
-/// How ESP is carried over IP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// IP protocol 50; ports are 0. The kernel or the shell writes the outer IP header.
-    Raw,
-    /// In UDP (RFC 9028 §5.1): the ESP packet is the whole UDP payload. The
-    /// SPI is never 0, so the first four octets tell it from HIP control.
-    Udp,
-}
-
-/// Where sealed packets go: the destination description the shell hands to its sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Path {
-    /// The carrier.
-    pub transport: Transport,
-    /// The address of this host (port 0 with [`Transport::Raw`]).
-    pub local: SocketAddr,
-    /// The address of the peer (port 0 with [`Transport::Raw`]).
-    pub remote: SocketAddr,
-}
 
 /// The two HITs an SA is bound to: the only inner addresses it ever carries
 /// (RFC 7402 §3.3.3, B.1.1).
@@ -74,8 +53,12 @@ impl fmt::Display for SaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReservedSpi(spi) => write!(f, "SPI {spi} is reserved; use 256 or more"),
-            Self::SpiInUse(spi) => write!(f, "SPI {spi:#010x} already belongs to another association"),
-            Self::Keys => f.write_str("the ESP suite is unsupported or its keys have the wrong length"),
+            Self::SpiInUse(spi) => {
+                write!(f, "SPI {spi:#010x} already belongs to another association")
+            }
+            Self::Keys => {
+                f.write_str("the ESP suite is unsupported or its keys have the wrong length")
+            }
             Self::Unknown => f.write_str("there is no such security association"),
             Self::LsiInUse => f.write_str("the LSI is already taken"),
         }

@@ -5,18 +5,17 @@ use std::collections::HashMap;
 use hip_crypto::aead::EspSealer;
 use hip_crypto::rng::Rng;
 use hip_wire::hit::{Hit, Lsi};
+use hip_wire::path::Path;
 
 use crate::batch::SealedBatch;
 use crate::beet::{self, Addresses, Inner, LsiPair};
 use crate::command::OutboundCommand;
 use crate::drop::{DropReason, Stats};
-use crate::encap::{
-    DEFAULT_PATH_MTU, ESP_HEADER, InnerMtu, SuiteLayout, inner_mtu, outer_header,
-};
+use crate::encap::{DEFAULT_PATH_MTU, ESP_HEADER, InnerMtu, SuiteLayout, inner_mtu, outer_header};
 use crate::hash::{HashKey, KeyedState};
 use crate::icmp::{self, Unreachable};
 use crate::ivs::IvPool;
-use crate::sa::{HitPair, Path, SPI_MIN, SaError, SaParameters, SaView};
+use crate::sa::{HitPair, SPI_MIN, SaError, SaParameters, SaView};
 
 /// Sequence numbers an SA may use before it asks to be replaced. Far below
 /// 2^64, and below what 64-bit counters of packets and octets can hold.
@@ -52,7 +51,11 @@ pub struct OutboundConfig {
 impl OutboundConfig {
     /// One host with one HIT.
     pub fn new(local: Hit, lsi: Lsi) -> Self {
-        Self { local: vec![local], lsi, rekey_sequence: REKEY_SEQUENCE }
+        Self {
+            local: vec![local],
+            lsi,
+            rekey_sequence: REKEY_SEQUENCE,
+        }
     }
 }
 
@@ -82,7 +85,10 @@ struct OutboundSa {
 
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outbound").field("sas", &self.sas.len()).field("stats", &self.stats).finish_non_exhaustive()
+        f.debug_struct("Outbound")
+            .field("sas", &self.sas.len())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
     }
 }
 
@@ -181,7 +187,9 @@ impl Outbound {
 
     /// Every SA, in no particular order.
     pub fn sas(&self) -> impl Iterator<Item = SaView> + '_ {
-        self.sas.iter().map(|(pair, sa)| sa.view(*pair, self.config.rekey_sequence))
+        self.sas
+            .iter()
+            .map(|(pair, sa)| sa.view(*pair, self.config.rekey_sequence))
     }
 
     /// The pairs that sent since the last call: input of the inactivity timers (RFC 7402 §3.3.3).
@@ -195,7 +203,10 @@ impl Outbound {
 
     fn install(&mut self, parameters: &SaParameters) -> Result<(), SaError> {
         let sa = OutboundSa::new(parameters)?;
-        let pair = HitPair { local: parameters.local, peer: parameters.peer };
+        let pair = HitPair {
+            local: parameters.local,
+            peer: parameters.peer,
+        };
         self.sas.insert(pair, sa);
         Ok(())
     }
@@ -260,10 +271,17 @@ impl Outbound {
         if size > sa.mtu.lsi && inner.dont_fragment {
             return too_big(inner, sa.mtu.lsi, &mut self.stats, out);
         }
-        let lsis = LsiPair { local: source, peer: destination };
+        let lsis = LsiPair {
+            local: source,
+            peer: destination,
+        };
         let outer = (inner.traffic_class, inner.hop_limit);
         let icmp = inner.next_header == beet::ICMP;
-        let next_header = if icmp { beet::ICMP } else { beet::BEET_PSEUDO_HEADER };
+        let next_header = if icmp {
+            beet::ICMP
+        } else {
+            beet::BEET_PSEUDO_HEADER
+        };
         let verdict = sa.seal(&mut self.ivs, out, next_header, outer, |arena| {
             if icmp {
                 arena.extend_from_slice(inner.payload);
@@ -272,7 +290,12 @@ impl Outbound {
             arena.extend_from_slice(&beet::pseudo_header(inner.next_header));
             let start = arena.len();
             arena.extend_from_slice(inner.payload);
-            beet::to_wire(inner.next_header, arena.get_mut(start..).unwrap_or_default(), pair, lsis)
+            beet::to_wire(
+                inner.next_header,
+                arena.get_mut(start..).unwrap_or_default(),
+                pair,
+                lsis,
+            )
         });
         count(&mut self.stats, verdict, inner.packet.len())
     }
@@ -286,9 +309,7 @@ impl Outbound {
             }
             () if !own(&pair.local) => Verdict::Dropped(DropReason::ForeignSource),
             // A HIT without a known suite can never be verified.
-            () if pair.peer.suite().is_none() => {
-                unreachable(inner, &mut self.stats, out)
-            }
+            () if pair.peer.suite().is_none() => unreachable(inner, &mut self.stats, out),
             () => Verdict::Pending { pair },
         }
     }
@@ -364,7 +385,10 @@ impl OutboundSa {
         let start = arena.len();
         let layout = self.layout;
         // 4303-3.3.3-01: never wrap
-        let sequence = self.sequence.checked_add(1).ok_or(DropReason::SequenceExhausted)?;
+        let sequence = self
+            .sequence
+            .checked_add(1)
+            .ok_or(DropReason::SequenceExhausted)?;
         arena.extend_from_slice(&self.spi.to_be_bytes());
         // 7402-3.3.6-05: the low half only
         let [_, _, _, _, low @ ..] = sequence.to_be_bytes();
@@ -381,7 +405,9 @@ impl OutboundSa {
         arena.extend(PADDING.iter().take(padding));
         arena.extend_from_slice(&[u8::try_from(padding).unwrap_or(u8::MAX), next_header]);
         arena.extend(ZERO.iter().take(layout.icv));
-        let sealed = arena.get_mut(start + ESP_HEADER..).ok_or(DropReason::SealFailed)?;
+        let sealed = arena
+            .get_mut(start + ESP_HEADER..)
+            .ok_or(DropReason::SealFailed)?;
         // The number is used up even if sealing fails: a nonce never repeats.
         self.sequence = sequence;
         let iv = if layout.iv == 16 { ivs.next() } else { ZERO };

@@ -49,6 +49,7 @@ pub mod hit;
 pub mod ip;
 pub mod packet;
 pub mod param;
+pub mod path;
 pub mod reader;
 pub mod registry;
 pub mod show;
