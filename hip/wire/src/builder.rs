@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use crate::checksum;
 use crate::error::{WireError, WireErrorKind};
 use crate::hit::Hit;
+use crate::ip::PROTOCOL_HIP;
 use crate::packet::{
     CHECKSUM_AT, HEADER_LEN, MAX_PACKET_LEN, NEXT_HEADER_NONE, Packet, RECEIVER_AT, append_host_id,
     blank_r1_variables, check_order, covered_before, padded_len, push_tlv, set_header_length,
@@ -114,7 +115,7 @@ impl PacketBuilder {
 pub fn write_checksum(packet: &mut [u8], src: IpAddr, dst: IpAddr) -> Result<(), WireError> {
     let truncated = WireError::new(WireErrorKind::Truncated, packet.len());
     set_checksum(packet, 0).ok_or(truncated)?;
-    let checksum = checksum::hip_sum(packet, src, dst)?.finish();
+    let checksum = checksum::transport_sum(packet, src, dst, PROTOCOL_HIP)?.finish();
     set_checksum(packet, checksum).ok_or(truncated)
 }
 

@@ -3,13 +3,11 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::{WireError, WireErrorKind};
-
-/// IP protocol number of HIP.
-pub const PROTOCOL_HIP: u8 = 139;
+use crate::ip;
 
 /// A ones-complement sum in progress.
 ///
-/// Octets are summed as native 64-bit words and folded at the end: the checksum does not depend on byte order as long
+/// Octets are summed as native words and folded at the end: the checksum does not depend on byte order as long
 /// as the result is stored the way the words were loaded (RFC 1071 section 2).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum(u64);
@@ -22,19 +20,18 @@ impl Sum {
 
     /// Adds `bytes`, which have to start at an even offset of the summed data; an odd tail is padded with zero.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
-        let (mut sum, mut carries) = (self.0, 0_u64);
-        let (words, tail) = bytes.as_chunks::<8>();
-        for word in words {
-            let (next, carry) = sum.overflowing_add(u64::from_ne_bytes(*word));
-            sum = next;
-            carries += u64::from(carry);
-        }
-        let mut last = [0; 8];
+    pub fn add_bytes(self, bytes: &[u8]) -> Self {
+        let (words, tail) = bytes.as_chunks::<4>();
+        // 32-bit words in a 64-bit sum: no carry within 16 GiB, and the loop vectorises.
+        let sum: u64 = words
+            .iter()
+            .map(|word| u64::from(u32::from_ne_bytes(*word)))
+            .sum();
+        let mut last = [0; 4];
         for (to, from) in last.iter_mut().zip(tail) {
             *to = *from;
         }
-        Self(sum).plus(u64::from_ne_bytes(last)).plus(carries)
+        self.plus(sum).plus(u64::from(u32::from_ne_bytes(last)))
     }
 
     /// Adds one 16-bit field.
@@ -46,8 +43,8 @@ impl Sum {
     /// Adds the pseudo header for `length` octets of `protocol` between IPv4 addresses.
     #[must_use]
     pub fn add_ipv4_pseudo(self, src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, length: u16) -> Self {
-        self.add(&src.octets())
-            .add(&dst.octets())
+        self.add_bytes(&src.octets())
+            .add_bytes(&dst.octets())
             .add_u16(u16::from(protocol))
             .add_u16(length)
     }
@@ -55,9 +52,9 @@ impl Sum {
     /// Adds the pseudo header for `length` octets of `protocol` between IPv6 addresses (or HITs).
     #[must_use]
     pub fn add_ipv6_pseudo(self, src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, length: u32) -> Self {
-        self.add(&src.octets())
-            .add(&dst.octets())
-            .add(&length.to_be_bytes())
+        self.add_bytes(&src.octets())
+            .add_bytes(&dst.octets())
+            .add_bytes(&length.to_be_bytes())
             .add_u16(u16::from(protocol))
     }
 
@@ -84,7 +81,7 @@ impl Sum {
 
 /// The internet checksum of `bytes`.
 pub fn internet(bytes: &[u8]) -> u16 {
-    Sum::new().add(bytes).finish()
+    Sum::new().add_bytes(bytes).finish()
 }
 
 /// The difference a change of summed octets makes, computed once and applied to the checksum of many packets.
@@ -100,7 +97,7 @@ impl Delta {
         let total = |parts: &[&[u8]]| {
             parts
                 .iter()
-                .fold(Sum::new(), |sum, part| sum.add(part))
+                .fold(Sum::new(), |sum, part| sum.add_bytes(part))
                 .fold()
         };
         // RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m')
@@ -110,11 +107,8 @@ impl Delta {
     /// From one address pair of a pseudo header to another.
     pub fn between_pairs(old: (IpAddr, IpAddr), new: (IpAddr, IpAddr)) -> Self {
         let octets = |addr: IpAddr| match addr {
-            IpAddr::V4(v4) => (v4
-                .octets()
-                .into_iter()
-                .fold(0_u128, |n, o| (n << 8) | u128::from(o)))
-            .to_be_bytes(),
+            // Zeros in front change no sum.
+            IpAddr::V4(v4) => u128::from(v4.to_bits()).to_be_bytes(),
             IpAddr::V6(v6) => v6.octets(),
         };
         Self::between(
@@ -129,26 +123,52 @@ impl Delta {
         Self(!self.0)
     }
 
+    /// A UDP checksum after the change: zero means none and stays, a computed zero is written as 0xffff.
+    pub fn apply_udp(self, checksum: u16) -> u16 {
+        match checksum {
+            0 => 0,
+            checksum => match self.apply(checksum) {
+                0 => 0xffff,
+                changed => changed,
+            },
+        }
+    }
+
     /// The checksum after the change.
     pub fn apply(self, checksum: u16) -> u16 {
         !fold(u32::from(!checksum) + u32::from(self.0))
     }
 }
 
-/// The sum of a HIP packet with its pseudo header; 0xffff for a packet whose checksum is right.
+/// Where TCP, UDP, UDP-Lite, DCCP and ICMPv6 keep the checksum that covers the pseudo header; `None` for others.
+pub const fn field_offset(protocol: u8) -> Option<usize> {
+    match protocol {
+        ip::PROTOCOL_TCP => Some(16),
+        ip::PROTOCOL_UDP | ip::PROTOCOL_UDP_LITE | ip::PROTOCOL_DCCP => Some(6),
+        ip::PROTOCOL_ICMPV6 => Some(2),
+        _ => None,
+    }
+}
+
+/// The sum of `segment` with its pseudo header; its fold is 0xffff if the checksum in the segment is right, its
+/// finish is the checksum if the field in the segment is zero.
 ///
-/// `packet` is exactly the HIP packet, (Header Length + 1) * 8 octets.
-// 7401-5.1.1-02, 7401-5.1.1-03: IPv6 or UDP-style IPv4 pseudo header with protocol 139.
-pub fn hip_sum(packet: &[u8], src: IpAddr, dst: IpAddr) -> Result<Sum, WireError> {
-    let too_long = WireError::new(WireErrorKind::TooLong, 0);
-    let length = u16::try_from(packet.len()).map_err(|_| too_long)?;
-    let sum = Sum::new().add(packet);
+/// # Errors
+/// [`WireErrorKind::AddressFamily`] for mixed families, [`WireErrorKind::TooLong`] beyond 65535 octets.
+// 7401-5.1.1-02, 7401-5.1.1-03: HIP uses the IPv6 or UDP-style IPv4 pseudo header with protocol 139.
+pub fn transport_sum(
+    segment: &[u8],
+    src: IpAddr,
+    dst: IpAddr,
+    protocol: u8,
+) -> Result<Sum, WireError> {
+    let length =
+        u16::try_from(segment.len()).map_err(|_| WireError::new(WireErrorKind::TooLong, 0))?;
+    let sum = Sum::new().add_bytes(segment);
     match (src, dst) {
-        (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            Ok(sum.add_ipv4_pseudo(src, dst, PROTOCOL_HIP, length))
-        }
+        (IpAddr::V4(src), IpAddr::V4(dst)) => Ok(sum.add_ipv4_pseudo(src, dst, protocol, length)),
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            Ok(sum.add_ipv6_pseudo(src, dst, PROTOCOL_HIP, u32::from(length)))
+            Ok(sum.add_ipv6_pseudo(src, dst, protocol, u32::from(length)))
         }
         _ => Err(WireError::new(WireErrorKind::AddressFamily, 0)),
     }
@@ -160,3 +180,6 @@ fn fold(sum: u32) -> u16 {
     let [_, _, high, low] = twice.to_be_bytes();
     u16::from_be_bytes([high, low])
 }
+
+#[cfg(test)]
+mod tests;

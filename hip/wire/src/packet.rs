@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use crate::checksum;
 use crate::error::{WireError, WireErrorKind};
 use crate::hit::Hit;
+use crate::ip::PROTOCOL_HIP;
 use crate::param::{Parameter, ParseParameter};
 use crate::registry::{PacketType, ParamType};
 
@@ -189,7 +190,7 @@ impl<'a> Packet<'a> {
     /// A mismatch is dropped without an answer. Over UDP the field is zero and this check does not apply.
     // 7401-5.4.2-03: the caller drops silently.
     pub fn verify_checksum(&self, src: IpAddr, dst: IpAddr) -> Result<(), WireError> {
-        match checksum::hip_sum(self.bytes, src, dst)?.fold() {
+        match checksum::transport_sum(self.bytes, src, dst, PROTOCOL_HIP)?.fold() {
             0xffff => Ok(()),
             _ => Err(WireError::new(WireErrorKind::Checksum, CHECKSUM_AT)),
         }
