@@ -1,0 +1,16 @@
+//! Helpers of the unit tests.
+
+use hip_wire::hit::Hit;
+
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|c| !c.is_ascii_whitespace())
+        .map(|c| char::from(c).to_digit(16).expect("hex digit") as u8)
+        .collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+pub(crate) fn hit(text: &str) -> Hit {
+    text.parse().expect("HIT")
+}
