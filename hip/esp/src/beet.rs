@@ -4,129 +4,21 @@
 //! by the ESP next header: 94 (the pseudo header of B.1.7) and 1 (ICMP) mean
 //! that the inner packet is IPv4; see docs/decisions/0004-lsi-on-the-wire.md.
 
-use std::net::Ipv4Addr;
-
 use hip_wire::checksum::{Delta, internet};
 use hip_wire::hit::Lsi;
+use hip_wire::ip::{
+    IPV4_HEADER_LEN, IPV6_HEADER_LEN, Ipv6Header, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_UDP,
+};
 
-use crate::checksum::{UDP, complete_udp, translate};
+use crate::checksum::{complete_udp, translate};
 use crate::drop::DropReason;
-use crate::encap::{IPV4_HEADER, IPV6_HEADER, PSEUDO_HEADER};
+use crate::encap::PSEUDO_HEADER;
+use crate::inner::Inner;
 use crate::sa::HitPair;
 
-/// ICMP for IPv4.
-pub(crate) const ICMP: u8 = 1;
-/// ICMP for IPv6.
-pub(crate) const ICMPV6: u8 = 58;
-/// No next header: a dummy packet in ESP (RFC 4303 §2.6).
-pub(crate) const NO_NEXT_HEADER: u8 = 59;
-/// The BEET pseudo header (RFC 7402 B.1.7).
-pub(crate) const BEET_PSEUDO_HEADER: u8 = 94;
 /// Longest IPv4 options.
 const OPTIONS_MAX: usize = 40;
 const NOP: u8 = 1;
-
-/// An inner IP packet from the local host, taken apart.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Inner<'a> {
-    /// Source and destination as written in the packet.
-    pub(crate) addresses: Addresses,
-    /// Transport protocol, or the first extension header.
-    pub(crate) next_header: u8,
-    /// Traffic class, or type of service.
-    pub(crate) traffic_class: u8,
-    /// Hop limit, or time to live.
-    pub(crate) hop_limit: u8,
-    /// The sender asked for no fragments (always so in IPv6).
-    pub(crate) dont_fragment: bool,
-    /// A fragment of an IPv4 packet.
-    pub(crate) fragment: bool,
-    /// A fragment that is not the first.
-    pub(crate) later_fragment: bool,
-    /// The whole packet as long as its header says.
-    pub(crate) packet: &'a [u8],
-    /// What follows the IP header (IPv4 options are left behind, as B.1.5 recommends).
-    pub(crate) payload: &'a [u8],
-}
-
-/// Inner addresses as found in a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Addresses {
-    /// IPv6 source and destination.
-    V6([u8; 16], [u8; 16]),
-    /// IPv4 source and destination.
-    V4(Ipv4Addr, Ipv4Addr),
-}
-
-impl<'a> Inner<'a> {
-    /// Takes a packet apart; octets behind its stated length are left out.
-    pub(crate) fn parse(packet: &'a [u8]) -> Option<Self> {
-        match packet.first()? >> 4 {
-            4 => Self::parse_v4(packet),
-            6 => Self::parse_v6(packet),
-            _ => None,
-        }
-    }
-
-    fn parse_v6(packet: &'a [u8]) -> Option<Self> {
-        let (header, rest) = packet.split_first_chunk::<IPV6_HEADER>()?;
-        let [v0, v1, _, _, l0, l1, next_header, hop_limit, addresses @ ..] = header;
-        let (source, destination) = addresses.split_first_chunk::<16>()?;
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        Some(Self {
-            addresses: Addresses::V6(*source, *destination.first_chunk()?),
-            next_header: *next_header,
-            traffic_class: v0 << 4 | v1 >> 4,
-            hop_limit: *hop_limit,
-            dont_fragment: true,
-            fragment: false,
-            later_fragment: false,
-            packet: packet.get(..IPV6_HEADER + length)?,
-            payload: rest.get(..length)?,
-        })
-    }
-
-    fn parse_v4(packet: &'a [u8]) -> Option<Self> {
-        let (header, _) = packet.split_first_chunk::<IPV4_HEADER>()?;
-        let [
-            v,
-            tos,
-            l0,
-            l1,
-            _,
-            _,
-            f0,
-            f1,
-            ttl,
-            protocol,
-            _,
-            _,
-            addresses @ ..,
-        ] = header;
-        let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
-        let header_length = usize::from(v & 0x0f) * 4;
-        let packet = packet.get(..usize::from(u16::from_be_bytes([*l0, *l1])))?;
-        let flags = u16::from_be_bytes([*f0, *f1]);
-        if header_length < IPV4_HEADER {
-            return None;
-        }
-        Some(Self {
-            addresses: Addresses::V4(
-                Ipv4Addr::new(*s0, *s1, *s2, *s3),
-                Ipv4Addr::new(*d0, *d1, *d2, *d3),
-            ),
-            next_header: *protocol,
-            traffic_class: *tos,
-            hop_limit: *ttl,
-            dont_fragment: flags & 0x4000 != 0,
-            fragment: flags & 0x3fff != 0,
-            later_fragment: flags & 0x1fff != 0,
-            packet,
-            // 7402-B.1.5-06: options stay behind
-            payload: packet.get(header_length..)?,
-        })
-    }
-}
 
 /// The two IPv4 addresses of an association on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,27 +63,29 @@ pub(crate) fn rebuild_hit(
     outer: OuterHeader,
     out: &mut Vec<u8>,
 ) -> Result<(), DropReason> {
-    if next_header == ICMPV6
+    if next_header == PROTOCOL_ICMPV6
         && payload
             .first()
             .is_some_and(|kind| (133..=137).contains(kind))
     {
         return Err(DropReason::LinkControl);
     }
-    let length = u16::try_from(payload.len()).map_err(|_| DropReason::Oversize)?;
-    let [l0, l1] = length.to_be_bytes();
-    out.extend_from_slice(&[
-        0x60 | outer.traffic_class >> 4,
-        outer.traffic_class << 4,
-        0,
-        0,
-        l0,
-        l1,
+    let (source, destination) = (pair.peer.to_addr(), pair.local.to_addr());
+    let mut header = [0; IPV6_HEADER_LEN];
+    Ipv6Header::new(
+        source,
+        destination,
         next_header,
         outer.hop_limit,
-    ]);
-    out.extend_from_slice(pair.peer.as_bytes());
-    out.extend_from_slice(pair.local.as_bytes());
+        payload.len(),
+    )
+    .map(|fields| Ipv6Header {
+        traffic_class: outer.traffic_class,
+        ..fields
+    })
+    .and_then(|fields| fields.write(&mut header))
+    .map_err(|_| DropReason::Oversize)?;
+    out.extend_from_slice(&header);
     out.extend_from_slice(payload);
     Ok(())
 }
@@ -216,11 +110,11 @@ pub(crate) fn rebuild_lsi(
         outer,
         out,
     )?;
-    let header = IPV4_HEADER + pseudo.options.len();
+    let header = IPV4_HEADER_LEN + pseudo.options.len();
     let Some(transport) = out.get_mut(start + header..) else {
         return Err(DropReason::MalformedInner);
     };
-    if pseudo.next_header == ICMP {
+    if pseudo.next_header == PROTOCOL_ICMP {
         return readdress_icmp(transport, lsis);
     }
     // 7402-3.2-01: the checksum was made for the HITs
@@ -236,8 +130,8 @@ pub(crate) fn rebuild_icmp(
     out: &mut Vec<u8>,
 ) -> Result<(), DropReason> {
     let start = out.len();
-    write_v4(lsis, ICMP, &[], payload, outer, out)?;
-    match out.get_mut(start + IPV4_HEADER..) {
+    write_v4(lsis, PROTOCOL_ICMP, &[], payload, outer, out)?;
+    match out.get_mut(start + IPV4_HEADER_LEN..) {
         Some(message) => readdress_icmp(message, lsis),
         None => Err(DropReason::MalformedInner),
     }
@@ -251,7 +145,7 @@ pub(crate) const fn pseudo_header(next_header: u8) -> [u8; PSEUDO_HEADER] {
 
 /// Size of an LSI packet as it will reach the peer, without its options.
 pub(crate) const fn lsi_size(inner: &Inner<'_>) -> usize {
-    IPV4_HEADER + inner.payload.len()
+    IPV4_HEADER_LEN + inner.payload.len()
 }
 
 /// Turns the checksum of a transport payload between LSIs into that between
@@ -263,7 +157,7 @@ pub(crate) fn to_wire(
     lsis: LsiPair,
 ) -> Result<(), DropReason> {
     translate(protocol, transport, wire_change(pair, lsis))?;
-    if protocol == UDP {
+    if protocol == PROTOCOL_UDP {
         complete_udp(transport, pair.local.to_addr(), pair.peer.to_addr());
     }
     Ok(())
@@ -327,7 +221,7 @@ fn write_v4(
     outer: OuterHeader,
     out: &mut Vec<u8>,
 ) -> Result<(), DropReason> {
-    let header_length = IPV4_HEADER + options.len();
+    let header_length = IPV4_HEADER_LEN + options.len();
     let length = u16::try_from(header_length + payload.len()).map_err(|_| DropReason::Oversize)?;
     let words = u8::try_from(header_length / 4).map_err(|_| DropReason::BadPseudoHeader)?;
     let [l0, l1] = length.to_be_bytes();
@@ -371,7 +265,7 @@ fn readdress_icmp(message: &mut [u8], lsis: LsiPair) -> Result<(), DropReason> {
         _ => return Ok(()),
     }
     let quoted = message.get_mut(QUOTE..).unwrap_or_default();
-    let Some((header, _)) = quoted.split_first_chunk_mut::<IPV4_HEADER>() else {
+    let Some((header, _)) = quoted.split_first_chunk_mut::<IPV4_HEADER_LEN>() else {
         return Ok(());
     };
     if header[0] >> 4 != 4 {

@@ -4,21 +4,15 @@
 use std::net::Ipv6Addr;
 
 use hip_wire::checksum::{Delta, Sum};
+use hip_wire::ip::{PROTOCOL_DCCP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_UDP_LITE};
 
 use crate::drop::DropReason;
-
-/// Transmission control.
-pub(crate) const TCP: u8 = 6;
-/// User datagrams.
-pub(crate) const UDP: u8 = 17;
-const DCCP: u8 = 33;
-const UDP_LITE: u8 = 136;
 
 /// Where the checksum of a transport protocol stands, if it covers addresses.
 const fn checksum_offset(protocol: u8) -> Option<usize> {
     match protocol {
-        TCP => Some(16),
-        UDP | UDP_LITE | DCCP => Some(6),
+        PROTOCOL_TCP => Some(16),
+        PROTOCOL_UDP | PROTOCOL_UDP_LITE | PROTOCOL_DCCP => Some(6),
         _ => None,
     }
 }
@@ -38,11 +32,11 @@ pub(crate) fn translate(
         return Err(DropReason::TruncatedTransport);
     };
     let old = u16::from_be_bytes([*c0, *c1]);
-    if protocol == UDP && old == 0 {
+    if protocol == PROTOCOL_UDP && old == 0 {
         return Ok(());
     }
     let new = match change.apply(old) {
-        0 if protocol != TCP => 0xffff,
+        0 if protocol != PROTOCOL_TCP => 0xffff,
         new => new,
     };
     [*c0, *c1] = new.to_be_bytes();
@@ -59,8 +53,8 @@ pub(crate) fn complete_udp(transport: &mut [u8], source: Ipv6Addr, destination: 
         return;
     };
     let sum = Sum::new()
-        .add_ipv6_pseudo(source, destination, UDP, length)
-        .add(transport);
+        .add_ipv6_pseudo(source, destination, PROTOCOL_UDP, length)
+        .add_bytes(transport);
     let checksum = match sum.finish() {
         0 => 0xffff,
         checksum => checksum,

@@ -3,20 +3,13 @@
 use hip_crypto::aead::block_len;
 use hip_wire::registry::EspSuite;
 
+use hip_wire::ip::{ESP_HEADER_LEN, IPV4_HEADER_LEN, IPV6_HEADER_LEN, UDP_HEADER_LEN};
 use hip_wire::path::{Path, Transport};
 
-/// SPI and sequence number.
-pub const ESP_HEADER: usize = 8;
 /// Pad length and next header.
 pub const ESP_TRAILER: usize = 2;
 /// The BEET pseudo header before IPv4 payloads: 4 octets and 4 of padding (RFC 7402 B.1.7).
 pub const PSEUDO_HEADER: usize = 8;
-/// An IPv6 header without extension headers.
-pub const IPV6_HEADER: usize = 40;
-/// An IPv4 header without options.
-pub const IPV4_HEADER: usize = 20;
-/// A UDP header.
-pub const UDP_HEADER: usize = 8;
 /// No IPv6 link may be narrower (RFC 8200 §5): narrower paths fragment the outer packet.
 pub const IPV6_MTU_MIN: usize = 1280;
 /// The least MTU that IPv4 hosts are told of: what every host can reassemble (RFC 791).
@@ -53,7 +46,7 @@ impl SuiteLayout {
 
     /// The whole ESP packet, SPI to ICV, for this many payload octets.
     pub const fn packet(&self, payload: usize) -> usize {
-        ESP_HEADER + self.iv + payload + self.padding(payload) + ESP_TRAILER + self.icv
+        ESP_HEADER_LEN + self.iv + payload + self.padding(payload) + ESP_TRAILER + self.icv
     }
 
     /// The smallest ESP packet a sender of this suite can make.
@@ -63,7 +56,7 @@ impl SuiteLayout {
 
     /// The most payload octets whose ESP packet is at most `packet` octets long.
     pub const fn payload_max(&self, packet: usize) -> usize {
-        let room = packet.saturating_sub(ESP_HEADER + self.iv + self.icv);
+        let room = packet.saturating_sub(ESP_HEADER_LEN + self.iv + self.icv);
         (room - room % self.block).saturating_sub(ESP_TRAILER)
     }
 }
@@ -71,13 +64,13 @@ impl SuiteLayout {
 /// Octets before the ESP packet on this path: outer IP header and, in UDP, its header.
 pub const fn outer_header(path: &Path) -> usize {
     let ip = if path.remote.is_ipv4() {
-        IPV4_HEADER
+        IPV4_HEADER_LEN
     } else {
-        IPV6_HEADER
+        IPV6_HEADER_LEN
     };
     match path.transport {
         Transport::Raw => ip,
-        Transport::Udp => ip + UDP_HEADER,
+        Transport::Udp => ip + UDP_HEADER_LEN,
     }
 }
 
@@ -94,8 +87,8 @@ pub struct InnerMtu {
 /// The largest inner packets that travel over the path without outer fragments.
 pub const fn inner_mtu(path_mtu: usize, path: &Path, suite: EspSuite) -> InnerMtu {
     let payload = SuiteLayout::of(suite).payload_max(path_mtu.saturating_sub(outer_header(path)));
-    let hit = IPV6_HEADER + payload;
-    let lsi = (IPV4_HEADER + payload).saturating_sub(PSEUDO_HEADER);
+    let hit = IPV6_HEADER_LEN + payload;
+    let lsi = (IPV4_HEADER_LEN + payload).saturating_sub(PSEUDO_HEADER);
     InnerMtu {
         hit: if hit < IPV6_MTU_MIN {
             IPV6_MTU_MIN

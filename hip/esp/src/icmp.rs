@@ -3,13 +3,16 @@
 //! They come from the address the packet was for: the only one that the
 //! sender's kernel accepts on the TUN without looking like a spoofed local one.
 
-use hip_wire::checksum::{Sum, internet};
+use hip_wire::WireError;
+use hip_wire::checksum::Sum;
+use hip_wire::ip::{
+    ICMP_HEADER_LEN, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IcmpHeader, Ipv4Header, Ipv6Header,
+    PROTOCOL_ICMP, PROTOCOL_ICMPV6,
+};
 
-use crate::beet::{Addresses, ICMP, ICMPV6, Inner};
-use crate::encap::{IPV4_HEADER, IPV4_MTU_MIN, IPV6_HEADER, IPV6_MTU_MIN};
+use crate::encap::{IPV4_MTU_MIN, IPV6_MTU_MIN};
+use crate::inner::{Addresses, Inner};
 
-/// Type, code, checksum and four octets more.
-const ICMP_HEADER: usize = 8;
 const HOP_LIMIT: u8 = 64;
 
 /// Why a destination cannot be reached.
@@ -47,35 +50,41 @@ fn append(packet: &[u8], v6: [u8; 2], v4: [u8; 2], rest: [u8; 4], out: &mut Vec<
         return false;
     };
     let start = out.len();
-    match inner.addresses {
+    let written = match inner.addresses {
         Addresses::V6(source, destination) => {
-            let quote = quoted(inner.packet, IPV6_MTU_MIN - IPV6_HEADER - ICMP_HEADER);
-            let length = u16::try_from(ICMP_HEADER + quote.len()).unwrap_or(u16::MAX);
-            let [l0, l1] = length.to_be_bytes();
-            out.extend_from_slice(&[0x60, 0, 0, 0, l0, l1, ICMPV6, HOP_LIMIT]);
-            out.extend_from_slice(&destination);
-            out.extend_from_slice(&source);
-            message(v6, rest, quote, out);
-            let sum = Sum::new()
-                .add_ipv6_pseudo(destination.into(), source.into(), ICMPV6, u32::from(length))
-                .add(out.get(start + IPV6_HEADER..).unwrap_or_default());
-            put_checksum(out, start + IPV6_HEADER + 2, sum.finish());
+            let quote = quoted(
+                inner.packet,
+                IPV6_MTU_MIN - IPV6_HEADER_LEN - ICMP_HEADER_LEN,
+            );
+            let message = ICMP_HEADER_LEN + quote.len();
+            let mut header = [0; IPV6_HEADER_LEN];
+            // The error comes from where the packet was to go.
+            let (from, to) = (destination, source);
+            let written = Ipv6Header::new(from, to, PROTOCOL_ICMPV6, HOP_LIMIT, message)
+                .and_then(|fields| fields.write(&mut header));
+            let length = u32::try_from(message).unwrap_or(u32::MAX);
+            let pseudo = Sum::new().add_ipv6_pseudo(from, to, PROTOCOL_ICMPV6, length);
+            out.extend_from_slice(&header);
+            written.and_then(|()| write_message(v6, rest, quote, pseudo, out))
         }
         Addresses::V4(source, destination) => {
-            let quote = quoted(inner.packet, IPV4_MTU_MIN - IPV4_HEADER - ICMP_HEADER);
-            let length = IPV4_HEADER + ICMP_HEADER + quote.len();
-            let [l0, l1] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-            out.extend_from_slice(&[0x45, 0, l0, l1, 0, 0, 0x40, 0, HOP_LIMIT, ICMP, 0, 0]);
-            out.extend_from_slice(&destination.octets());
-            out.extend_from_slice(&source.octets());
-            let sum = internet(out.get(start..).unwrap_or_default());
-            put_checksum(out, start + 10, sum);
-            message(v4, rest, quote, out);
-            let sum = internet(out.get(start + IPV4_HEADER..).unwrap_or_default());
-            put_checksum(out, start + IPV4_HEADER + 2, sum);
+            let quote = quoted(
+                inner.packet,
+                IPV4_MTU_MIN - IPV4_HEADER_LEN - ICMP_HEADER_LEN,
+            );
+            let message = ICMP_HEADER_LEN + quote.len();
+            let mut header = [0; IPV4_HEADER_LEN];
+            let (from, to) = (destination, source);
+            let written = Ipv4Header::new(from, to, PROTOCOL_ICMP, HOP_LIMIT, message)
+                .and_then(|fields| fields.write(&mut header));
+            out.extend_from_slice(&header);
+            written.and_then(|()| write_message(v4, rest, quote, Sum::new(), out))
         }
+    };
+    if written.is_err() {
+        out.truncate(start);
     }
-    true
+    written.is_ok()
 }
 
 /// As much of the packet as the smallest link carries.
@@ -83,16 +92,26 @@ fn quoted(packet: &[u8], most: usize) -> &[u8] {
     packet.get(..most).unwrap_or(packet)
 }
 
-fn message([kind, code]: [u8; 2], rest: [u8; 4], quote: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&[kind, code, 0, 0]);
-    out.extend_from_slice(&rest);
+fn write_message(
+    [icmp_type, code]: [u8; 2],
+    rest: [u8; 4],
+    quote: &[u8],
+    pseudo: Sum,
+    out: &mut Vec<u8>,
+) -> Result<(), WireError> {
+    let mut header = [0; ICMP_HEADER_LEN];
+    let fields = IcmpHeader {
+        icmp_type,
+        code,
+        checksum: 0,
+        rest,
+    };
+    fields.write(&mut header)?;
+    let checksum = pseudo.add_bytes(&header).add_bytes(quote).finish();
+    IcmpHeader { checksum, ..fields }.write(&mut header)?;
+    out.extend_from_slice(&header);
     out.extend_from_slice(quote);
-}
-
-fn put_checksum(out: &mut [u8], at: usize, checksum: u16) {
-    if let Some(field) = out.get_mut(at..at + 2) {
-        field.copy_from_slice(&checksum.to_be_bytes());
-    }
+    Ok(())
 }
 
 /// No errors about errors, about group addresses, or about later fragments
@@ -101,12 +120,12 @@ fn answerable(inner: &Inner<'_>) -> bool {
     let kind = inner.payload.first().copied();
     match inner.addresses {
         Addresses::V6(source, destination) => {
-            let error = inner.next_header == ICMPV6 && kind.is_none_or(|kind| kind < 128);
-            let multicast = |address: [u8; 16]| address.starts_with(&[0xff]);
-            !error && !multicast(source) && !multicast(destination) && source != [0; 16]
+            let error = inner.next_header == PROTOCOL_ICMPV6 && kind.is_none_or(|kind| kind < 128);
+            let group = source.is_multicast() || destination.is_multicast();
+            !error && !group && !source.is_unspecified()
         }
         Addresses::V4(source, destination) => {
-            let error = inner.next_header == ICMP
+            let error = inner.next_header == PROTOCOL_ICMP
                 && kind.is_none_or(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
             let group = destination.is_multicast() || destination.is_broadcast();
             let nobody = source.is_multicast() || source.is_broadcast() || source.is_unspecified();

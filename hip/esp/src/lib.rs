@@ -40,6 +40,7 @@ mod drop;
 pub mod encap;
 mod hash;
 pub mod icmp;
+mod inner;
 mod ivs;
 mod open;
 mod pending;

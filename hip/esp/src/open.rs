@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use hip_crypto::aead::EspOpener;
 use hip_crypto::rng::Rng;
 use hip_wire::hit::Lsi;
+use hip_wire::ip::{ESP_HEADER_LEN, PROTOCOL_BEET, PROTOCOL_ICMP, PROTOCOL_NONE};
 
 use crate::batch::{Opened, OpenedBatch};
 use crate::beet::{self, LsiPair, OuterHeader};
 use crate::command::InboundCommand;
 use crate::drop::{DropReason, Stats};
-use crate::encap::{ESP_HEADER, ESP_TRAILER, SuiteLayout};
+use crate::encap::{ESP_TRAILER, SuiteLayout};
 use crate::hash::{HashKey, KeyedState};
 use crate::replay::{Refused, ReplayWindow};
 use crate::sa::{HitPair, SPI_MIN, SaError, SaParameters, SaView};
@@ -210,7 +211,7 @@ impl Inbound {
         out: &mut OpenedBatch,
     ) -> Result<Opened, DropReason> {
         let (header, body) = packet
-            .split_first_chunk_mut::<ESP_HEADER>()
+            .split_first_chunk_mut::<ESP_HEADER_LEN>()
             .ok_or(DropReason::Truncated)?;
         let [s0, s1, s2, s3, q0, q1, q2, q3] = *header;
         let spi = u32::from_be_bytes([s0, s1, s2, s3]);
@@ -247,7 +248,7 @@ impl InboundSa {
         body: &'b mut [u8],
         scratch: &mut Vec<u8>,
     ) -> Result<&'b [u8], DropReason> {
-        if ESP_HEADER + body.len() < self.layout.packet_min() {
+        if ESP_HEADER_LEN + body.len() < self.layout.packet_min() {
             return Err(DropReason::Truncated);
         }
         if !(body.len() - self.layout.iv - self.layout.icv).is_multiple_of(self.layout.block) {
@@ -316,12 +317,12 @@ impl InboundSa {
     ) -> Result<(), DropReason> {
         match next_header {
             // 4303-2.6-03, 4303-3.4.4.1-03
-            beet::NO_NEXT_HEADER => Err(DropReason::Dummy),
-            beet::BEET_PSEUDO_HEADER => {
+            PROTOCOL_NONE => Err(DropReason::Dummy),
+            PROTOCOL_BEET => {
                 let lsis = self.lsis.ok_or(DropReason::NoLsi)?;
                 beet::rebuild_lsi(self.pair, lsis, payload, outer, out)
             }
-            beet::ICMP => {
+            PROTOCOL_ICMP => {
                 let lsis = self.lsis.ok_or(DropReason::NoLsi)?;
                 beet::rebuild_icmp(lsis, payload, outer, out)
             }

@@ -1,19 +1,22 @@
 //! The way out: inner IP packets to ESP.
 
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 
 use hip_crypto::aead::EspSealer;
 use hip_crypto::rng::Rng;
 use hip_wire::hit::{Hit, Lsi};
+use hip_wire::ip::{ESP_HEADER_LEN, PROTOCOL_BEET, PROTOCOL_ICMP, PROTOCOL_NONE};
 use hip_wire::path::Path;
 
 use crate::batch::SealedBatch;
-use crate::beet::{self, Addresses, Inner, LsiPair};
+use crate::beet::{self, LsiPair};
 use crate::command::OutboundCommand;
 use crate::drop::{DropReason, Stats};
-use crate::encap::{DEFAULT_PATH_MTU, ESP_HEADER, InnerMtu, SuiteLayout, inner_mtu, outer_header};
+use crate::encap::{DEFAULT_PATH_MTU, InnerMtu, SuiteLayout, inner_mtu, outer_header};
 use crate::hash::{HashKey, KeyedState};
 use crate::icmp::{self, Unreachable};
+use crate::inner::{Addresses, Inner};
 use crate::ivs::IvPool;
 use crate::sa::{HitPair, SPI_MIN, SaError, SaParameters, SaView};
 
@@ -140,7 +143,7 @@ impl Outbound {
             None => Verdict::Dropped(DropReason::MalformedInner),
             Some(inner) => match inner.addresses {
                 Addresses::V6(source, destination) => {
-                    let (local, peer) = (Hit::from_bytes(source), Hit::from_bytes(destination));
+                    let (local, peer) = (hit(source), hit(destination));
                     self.seal_hit(HitPair { local, peer }, &inner, out)
                 }
                 Addresses::V4(source, destination) => {
@@ -163,7 +166,7 @@ impl Outbound {
             return Verdict::Pending { pair };
         };
         let length = usize::from(length).min(sa.mtu.hit);
-        let verdict = sa.seal(&mut self.ivs, out, beet::NO_NEXT_HEADER, (0, 64), |arena| {
+        let verdict = sa.seal(&mut self.ivs, out, PROTOCOL_NONE, (0, 64), |arena| {
             let mut left = length;
             while left > 0 {
                 let part = left.min(ZEROS.len());
@@ -227,7 +230,7 @@ impl Outbound {
         };
         match inner.next_header {
             // To the receiver these say: IPv4 inside, or nothing inside.
-            beet::ICMP | beet::NO_NEXT_HEADER | beet::BEET_PSEUDO_HEADER => {
+            PROTOCOL_ICMP | PROTOCOL_NONE | PROTOCOL_BEET => {
                 return Verdict::Dropped(DropReason::ReservedNextHeader);
             }
             _ => {}
@@ -276,12 +279,8 @@ impl Outbound {
             peer: destination,
         };
         let outer = (inner.traffic_class, inner.hop_limit);
-        let icmp = inner.next_header == beet::ICMP;
-        let next_header = if icmp {
-            beet::ICMP
-        } else {
-            beet::BEET_PSEUDO_HEADER
-        };
+        let icmp = inner.next_header == PROTOCOL_ICMP;
+        let next_header = if icmp { PROTOCOL_ICMP } else { PROTOCOL_BEET };
         let verdict = sa.seal(&mut self.ivs, out, next_header, outer, |arena| {
             if icmp {
                 arena.extend_from_slice(inner.payload);
@@ -406,7 +405,7 @@ impl OutboundSa {
         arena.extend_from_slice(&[u8::try_from(padding).unwrap_or(u8::MAX), next_header]);
         arena.extend(ZERO.iter().take(layout.icv));
         let sealed = arena
-            .get_mut(start + ESP_HEADER..)
+            .get_mut(start + ESP_HEADER_LEN..)
             .ok_or(DropReason::SealFailed)?;
         // The number is used up even if sealing fails: a nonce never repeats.
         self.sequence = sequence;
@@ -418,6 +417,11 @@ impl OutboundSa {
         self.bytes += u64::try_from(length).unwrap_or(0);
         Ok(())
     }
+}
+
+/// An inner IPv6 address, whatever its prefix.
+fn hit(address: Ipv6Addr) -> Hit {
+    Hit::from_bytes(address.octets())
 }
 
 /// Counts a packet that is in the batch.
