@@ -200,3 +200,6 @@ fn fill(bytes: &mut [u8], at: usize, value: &[u8]) -> Option<()> {
         .copy_from_slice(value);
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

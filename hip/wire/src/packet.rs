@@ -188,7 +188,6 @@ impl<'a> Packet<'a> {
     /// Checks the HIP checksum with the pseudo header of the addresses the packet travelled between.
     ///
     /// A mismatch is dropped without an answer. Over UDP the field is zero and this check does not apply.
-    // 7401-5.4.2-03: the caller drops silently.
     pub fn verify_checksum(&self, src: IpAddr, dst: IpAddr) -> Result<(), WireError> {
         match checksum::transport_sum(self.bytes, src, dst, PROTOCOL_HIP)?.fold() {
             0xffff => Ok(()),
@@ -431,3 +430,6 @@ fn hit_from(octets: &[u8]) -> Hit {
         .first_chunk()
         .map_or(Hit::NULL, |octets| Hit::from_bytes(*octets))
 }
+
+#[cfg(test)]
+mod tests;

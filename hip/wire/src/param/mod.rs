@@ -64,3 +64,6 @@ macro_rules! parse_parameter {
     )*};
 }
 pub(crate) use parse_parameter;
+
+#[cfg(test)]
+mod tests;
