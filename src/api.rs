@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! > {"schema":1,"command":"up","peer":"bob"}
-//! < {"schema":1,"data":{"peer":{"hit":"2001:2..","state":"ESTABLISHED",..},"already":false}}
+//! < {"schema":1,"data":{"peer":{"hit":"2001:2..","state":"ESTABLISHED",..},..}}
 //! > {"schema":1,"command":"watch"}
 //! < {"schema":1,"event":{"kind":"established","peer":"2001:2..",..}}      (many)
 //! < {"schema":1,"error":{"code":"unknown-peer","message":"..","hint":".."}}
@@ -17,7 +17,7 @@ mod octets;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use data::*;
 pub use octets::Octets;
@@ -144,8 +144,18 @@ pub enum Condition {
 pub enum OverlayRequest {
     /// Own place in the ring. Answer: [`OverlayStatus`].
     Status,
-    /// The ring as far as this node knows it. Answer: [`OverlayMap`].
-    Map,
+    /// Every node, found by walking around the ring. Answer: [`OverlayMap`].
+    Map {
+        /// Most nodes to list.
+        #[serde(default = "default_map_limit")]
+        limit: usize,
+    },
+    /// The nodes on the way to the one responsible for a name, or to a HIT.
+    /// Answer: [`OverlayRoute`].
+    Route {
+        /// Resource name or HIT.
+        target: String,
+    },
     /// Stores a value signed by this host. Answer: [`Stored`].
     Put {
         /// Resource name; its hash is the Resource-ID.
@@ -219,11 +229,15 @@ fn default_timeout() -> u64 {
     10_000
 }
 
+fn default_map_limit() -> usize {
+    1000
+}
+
 fn default_lifetime() -> u32 {
     86_400
 }
 
-/// One answer line.
+/// One answer line: `schema`, and one of `data`, `error` and `event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// Always [`SCHEMA`].
@@ -238,7 +252,7 @@ pub struct Answer {
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// The answer to the request.
-    Data(Value),
+    Data(Map<String, Value>),
     /// The request failed.
     Error(ApiError),
     /// One event of a `watch`.
@@ -251,6 +265,23 @@ impl From<Body> for Answer {
             schema: SCHEMA,
             body,
         }
+    }
+}
+
+impl From<ApiError> for Body {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Turns an answer type into the fields of an answer line.
+pub fn to_fields<T: Serialize>(data: &T) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::to_value(data) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) | Err(_) => Err(ApiError::new(
+            ErrorCode::System,
+            format!("{} is no JSON object", std::any::type_name::<T>()),
+        )),
     }
 }
 

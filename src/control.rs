@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! hipctl ──unix socket 0660──> Server ──Request──> Service (the daemon)
-//!        <──── answer lines ──        <──Value or ApiError──
+//!        <──── answer lines ──        <──fields or ApiError──
 //! ```
 //!
 //! Every bound is here: size of a request, time for one to arrive, idle time, clients at once.
@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, broadcast, watch};
 
@@ -30,7 +30,8 @@ use crate::api::{ApiError, ErrorCode, EventRecord, Request};
 pub use access::AccessPolicy;
 
 /// A boxed answer in the making.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Value, ApiError>> + Send + 'a>>;
+pub type Answering<'a> =
+    Pin<Box<dyn Future<Output = Result<Map<String, Value>, ApiError>> + Send + 'a>>;
 
 /// What stands behind the socket.
 pub trait Service: Send + Sync + 'static {

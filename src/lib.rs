@@ -6,5 +6,8 @@
 //! shuts everything down in order.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod control;
+pub mod hosts_edit;
+pub mod identity;

@@ -238,32 +238,45 @@ pub struct OverlayStatus {
     pub name: String,
     /// Own Node-ID: the HIT.
     pub node_id: String,
-    /// joined, joining or left.
+    /// idle, bootstrapping, attaching, joining, joined, leaving or left.
     pub state: String,
-    /// Open links.
-    pub links: usize,
-    /// Nodes in the routing table.
-    pub known_nodes: usize,
-    /// Values held, replicas included.
-    pub stored_values: u64,
+    /// Seconds since it joined.
+    pub joined_seconds: u64,
+    /// Nodes with an open link.
+    pub links: Vec<String>,
     /// Predecessors on the ring, nearest first.
     pub predecessors: Vec<String>,
     /// Successors on the ring, nearest first.
     pub successors: Vec<String>,
-    /// Distinct fingers.
+    /// Distinct fingers, nearest first.
     pub fingers: Vec<String>,
+    /// Share of the ring this node is responsible for, parts per billion.
+    pub share_ppb: u32,
+    /// Resources held, replicas included.
+    pub resources: usize,
+    /// Values held, replicas included.
+    pub values: usize,
 }
 
-/// The ring as this node knows it.
+/// The ring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverlayMap {
-    /// Name of the overlay.
-    pub name: String,
     /// In ring order, this node first.
     pub nodes: Vec<OverlayNode>,
+    /// The walk came back to this node.
+    pub complete: bool,
 }
 
-/// One node of [`OverlayMap`].
+/// The way to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverlayRoute {
+    /// What was asked for.
+    pub target: String,
+    /// First to last; the last is responsible for the target.
+    pub hops: Vec<OverlayNode>,
+}
+
+/// One node of the overlay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverlayNode {
     /// Its HIT.
@@ -271,13 +284,9 @@ pub struct OverlayNode {
     /// Its name in the hosts file.
     #[serde(default)]
     pub name: Option<String>,
-    /// Ring position, 24 hexadecimal digits.
-    pub position: String,
-    /// self, successor, predecessor, finger, link.
-    pub roles: Vec<String>,
 }
 
-/// A value was stored.
+/// A value was stored (or removed).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
     /// Resource name.
@@ -286,7 +295,9 @@ pub struct Stored {
     pub resource_id: String,
     /// Generation counter after the store.
     pub generation: u64,
-    /// Nodes that hold a replica besides the responsible one.
+    /// The node that stored it.
+    pub node_id: String,
+    /// Nodes that hold or will hold a replica.
     pub replicas: Vec<String>,
     /// Milliseconds it took.
     pub took_ms: f64,
@@ -299,8 +310,15 @@ pub struct Fetched {
     pub resource: String,
     /// Its Resource-ID, hexadecimal.
     pub resource_id: String,
+    /// Generation counter.
+    pub generation: u64,
+    /// The node that answered.
+    pub node_id: String,
     /// In the order of index or key.
     pub values: Vec<FoundValue>,
+    /// Values left out because their signature did not hold.
+    #[serde(default)]
+    pub discarded: usize,
     /// Milliseconds it took.
     pub took_ms: f64,
 }
@@ -319,12 +337,12 @@ pub struct FoundValue {
     pub value: Option<Octets>,
     /// Octets of the value.
     pub length: u64,
-    /// HIT of the host that signed it.
+    /// HIT of the host that signed it; absent in an answer to `stat`.
     #[serde(default)]
     pub signer: Option<String>,
-    /// When it was stored, Unix milliseconds.
+    /// When it was made, Unix milliseconds.
     pub storage_time_ms: u64,
-    /// Seconds from then until it expires.
+    /// Seconds until it expires.
     pub lifetime_seconds: u32,
 }
 

@@ -1,2 +1,11 @@
-//! x
-fn main() {}
+//! hipctl: controls a running hipd. See `hipctl --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use hipd::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    ExitCode::from(run(Cli::parse()))
+}

@@ -16,7 +16,7 @@ type Reader = BufReader<tokio::net::unix::OwnedReadHalf>;
 /// Tells a client why it is sent away, without waiting for it.
 pub(super) fn refuse_now(stream: &UnixStream, error: &ApiError) {
     // The socket buffer of a fresh connection takes the line at once, or the client is gone.
-    let _ = stream.try_write(&line(&Body::Error(error.clone())));
+    let _ = stream.try_write(&line(&Body::from(error.clone())));
 }
 
 /// Serves one client until it hangs up, breaks a limit or stays silent. With a `refusal` the
@@ -31,7 +31,7 @@ pub(super) async fn serve(
     let mut reader = BufReader::new(read);
     if let Some(error) = refusal {
         tracing::warn!("control socket: {}", error.message);
-        send(&mut write, &Body::Error(error), limits).await;
+        send(&mut write, &Body::from(error), limits).await;
         return;
     }
     loop {
@@ -39,7 +39,7 @@ pub(super) async fn serve(
             Ok(Some(request)) => request,
             Ok(None) => return,
             Err((error, fatal)) => {
-                if !send(&mut write, &Body::Error(error), limits).await || fatal {
+                if !send(&mut write, &Body::from(error), limits).await || fatal {
                     return;
                 }
                 continue;
@@ -76,7 +76,7 @@ async fn answer(
     let body = tokio::select! {
         result = service.call(request) => match result {
             Ok(value) => Body::Data(value),
-            Err(error) => Body::Error(error),
+            Err(error) => error.into(),
         },
         () = hung_up(reader) => return false,
     };
@@ -94,7 +94,7 @@ async fn watch(
     let mut subscription = match service.subscribe(peer) {
         Ok(subscription) => subscription,
         Err(error) => {
-            send(write, &Body::Error(error), limits).await;
+            send(write, &Body::from(error), limits).await;
             return;
         }
     };
@@ -111,7 +111,7 @@ async fn watch(
                 }
                 Body::Event(event)
             }
-            Err(RecvError::Lagged(missed)) => Body::Error(ApiError::new(
+            Err(RecvError::Lagged(missed)) => Body::from(ApiError::new(
                 ErrorCode::Limit,
                 format!("{missed} events were lost because they were read too slowly"),
             )),

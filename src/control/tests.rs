@@ -17,7 +17,7 @@ impl Service for Fake {
     fn call(&self, request: Request) -> Answering<'_> {
         Box::pin(async move {
             match request {
-                Request::Id => Ok(json!({"hit": "2001:20::1"})),
+                Request::Id => crate::api::to_fields(&json!({"hit": "2001:20::1"})),
                 _ => std::future::pending().await,
             }
         })
@@ -125,6 +125,10 @@ fn error(body: Body) -> ApiError {
     }
 }
 
+fn data(value: Value) -> Body {
+    Body::Data(crate::api::to_fields(&value).expect("an object"))
+}
+
 const ID: &[u8] = b"{\"schema\":1,\"command\":\"id\"}\n";
 
 #[test]
@@ -132,10 +136,7 @@ fn one_connection_answers_many_requests() {
     let bench = Bench::normal();
     let mut client = bench.client();
     for _ in 0..3 {
-        assert_eq!(
-            ask(&mut client, ID),
-            Body::Data(json!({"hit": "2001:20::1"}))
-        );
+        assert_eq!(ask(&mut client, ID), data(json!({"hit": "2001:20::1"})));
     }
 }
 
