@@ -14,10 +14,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod hip_world;
 pub mod link;
 pub mod log;
 pub mod nat;
 pub mod network;
+pub mod overlay_world;
 pub mod packet;
 pub mod random;
 pub mod story;

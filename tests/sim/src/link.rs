@@ -53,16 +53,24 @@ pub enum Loss {
 }
 
 /// Gilbert-Elliott: a good state that loses nothing and a bad state that loses everything.
+///
+/// The state changes per slot of time, not per packet: a fade lasts as long as it lasts, also
+/// for a sender that retransmits once a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GilbertElliott {
-    /// Chance per packet to turn bad.
+    /// Chance per slot to turn bad.
     pub turns_bad: Chance,
-    /// Chance per packet to turn good again.
+    /// Chance per slot to turn good again.
     pub turns_good: Chance,
 }
 
+/// A slot of [`GilbertElliott`].
+pub const BURST_SLOT: Duration = Duration::from_millis(10);
+/// Slots after which the present state no longer matters: the chain is as good as stationary.
+const MEMORY: u64 = 64;
+
 impl GilbertElliott {
-    /// Bursts of `burst` packets on average, such that `mean` of all packets are lost.
+    /// Bursts of `burst` slots on average, such that `mean` of all packets are lost.
     pub const fn with_mean(mean: Chance, burst: u32) -> Self {
         // Stationary share of the bad state is bad / (bad + good) with good = 1 / burst.
         let good = 1_000_000 / burst;
@@ -76,7 +84,7 @@ impl GilbertElliott {
 
 /// Rungs of the loss ladder of the project's fault plan: name, bursty loss, one-way delay.
 ///
-/// Bursts last three packets on average. "satellite" is a geostationary hop with little loss;
+/// Bursts last three slots on average. "satellite" is a geostationary hop with little loss;
 /// its place in the ladder reflects how hard it is on timers.
 pub const BURST_LADDER: [(&str, Loss, Duration); 9] = [
     rung("0.1%", Chance::per_mille(1), 25),
@@ -127,6 +135,7 @@ pub struct Arrival {
 pub struct Link {
     config: LinkConfig,
     bad: bool,
+    slot: u64,
     idle_at: Instant,
     last_arrival: Instant,
 }
@@ -137,6 +146,7 @@ impl Link {
         Self {
             config,
             bad: false,
+            slot: 0,
             idle_at: Instant::ZERO,
             last_arrival: Instant::ZERO,
         }
@@ -165,7 +175,7 @@ impl Link {
             return Err(LinkDrop::TooBig(mtu));
         }
         let sent = self.leave_queue(now, octets)?;
-        if self.loses(rng) {
+        if self.loses(now, rng) {
             return Err(LinkDrop::Loss);
         }
         let arrives = sent + self.config.latency + rng.up_to(self.config.jitter);
@@ -204,17 +214,21 @@ impl Link {
         Ok(self.idle_at)
     }
 
-    fn loses(&mut self, rng: &mut SimRng) -> bool {
+    fn loses(&mut self, now: Instant, rng: &mut SimRng) -> bool {
         match self.config.loss {
             Loss::None => false,
             Loss::Random(chance) => rng.chance(chance),
             Loss::Burst(model) => {
-                let turn = if self.bad {
-                    model.turns_good
-                } else {
-                    model.turns_bad
-                };
-                self.bad ^= rng.chance(turn);
+                let slot = now.as_nanos() / BURST_SLOT.as_nanos() as u64;
+                for _ in 0..(slot - self.slot.min(slot)).min(MEMORY) {
+                    let turn = if self.bad {
+                        model.turns_good
+                    } else {
+                        model.turns_bad
+                    };
+                    self.bad ^= rng.chance(turn);
+                }
+                self.slot = slot;
                 self.bad
             }
         }
@@ -247,7 +261,7 @@ mod tests {
         let mut link = Link::new(config);
         let mut rng = SimRng::new(seed);
         (0..count)
-            .map(|step| link.carry(Instant::from_nanos(step * 1_000_000), 100, &mut rng))
+            .map(|step| link.carry(Instant::from_millis(step * 10), 100, &mut rng))
             .collect()
     }
 
@@ -255,7 +269,7 @@ mod tests {
     fn jitter_alone_keeps_the_order() {
         let config = LinkConfig {
             latency: Duration::from_millis(10),
-            jitter: Duration::from_millis(20),
+            jitter: Duration::from_millis(50),
             ..LinkConfig::default()
         };
         let times: Vec<_> = arrivals(config, 500, 1)
@@ -270,7 +284,7 @@ mod tests {
         let config = LinkConfig {
             latency: Duration::from_millis(10),
             reorder: Chance::percent(20),
-            disorder: Duration::from_millis(20),
+            disorder: Duration::from_millis(50),
             ..LinkConfig::default()
         };
         let times: Vec<_> = arrivals(config, 500, 1)
@@ -295,6 +309,25 @@ mod tests {
         assert!((11_000..13_000).contains(&total), "{total}");
         let mean_burst_tenths = total * 10 / bursts;
         assert!((27..33).contains(&mean_burst_tenths), "{mean_burst_tenths}");
+    }
+
+    #[test]
+    fn a_burst_does_not_wait_for_a_slow_sender() {
+        let mut link = Link::new(LinkConfig {
+            loss: Loss::Burst(GilbertElliott::with_mean(Chance::percent(12), 3)),
+            ..LinkConfig::default()
+        });
+        let mut rng = SimRng::new(2);
+        let lost: Vec<bool> = (0..20_000)
+            .map(|second| {
+                link.carry(Instant::from_secs(second), 100, &mut rng)
+                    .is_err()
+            })
+            .collect();
+        let after_loss = lost.windows(2).filter(|pair| pair[0]).count();
+        let twice = lost.windows(2).filter(|pair| pair[0] && pair[1]).count();
+        // Second by second, a loss says nothing about the next packet: 12 %, not 67 %.
+        assert!(twice * 100 < after_loss * 16, "{twice} of {after_loss}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The network: realms joined by NAT boxes, nodes on access links, one queue of events in virtual time.
+//! The network: realms joined by NAT boxes, hosts on access links, one queue of events in virtual time.
 //!
 //! ```text
-//!   node ──up link──▶ realm ──▶ down link ──▶ node
+//!   host ──up link──▶ realm ──▶ down link ──▶ host
 //!                       │ no such address here
 //!                       ▼
 //!                    NAT box ──link──▶ outer realm ──▶ …
@@ -23,11 +23,11 @@ use crate::random::SimRng;
 
 /// A host on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub u32);
+pub struct HostId(pub u32);
 
-impl fmt::Display for NodeId {
+impl fmt::Display for HostId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "n{}", self.0)
+        write!(out, "h{}", self.0)
     }
 }
 
@@ -45,10 +45,10 @@ pub struct NatId(usize);
 /// What the world tells the network.
 #[derive(Clone, Debug)]
 pub enum NetworkInput {
-    /// `node` sends a packet; its source must be an address of the node.
+    /// `host` sends a packet; its source must be an address of the host.
     Send {
         /// The sender.
-        node: NodeId,
+        host: HostId,
         /// The packet.
         datagram: Datagram,
     },
@@ -59,17 +59,17 @@ pub enum NetworkInput {
 /// What the network tells the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkOutput {
-    /// A packet reached a node.
+    /// A packet reached a host.
     Delivered {
         /// The receiver.
-        node: NodeId,
+        host: HostId,
         /// The packet as the receiver sees it.
         datagram: Datagram,
     },
     /// A packet did not fit a link that signals so; reaches the sender at once.
     TooBig {
         /// The sender of the packet.
-        node: NodeId,
+        host: HostId,
         /// Octets of the largest IP packet of the link.
         mtu: usize,
         /// The packet, with its addresses as seen at that link.
@@ -91,9 +91,9 @@ pub enum NetworkDrop {
     Link(LinkDrop),
     /// A NAT box did.
     Nat(NatDrop),
-    /// No node of the reachable realms has the destination.
+    /// No host of the reachable realms has the destination.
     NoRoute,
-    /// The source is not an address of the sending node.
+    /// The source is not an address of the sending host.
     ForeignSource,
     /// Sender and receiver are partitioned.
     Partitioned,
@@ -108,8 +108,8 @@ pub struct Network {
     rng: SimRng,
     realms: Vec<Realm>,
     nats: Vec<Gateway>,
-    nodes: BTreeMap<NodeId, BTreeMap<IpAddr, Interface>>,
-    blocked: BTreeSet<(NodeId, NodeId)>,
+    hosts: BTreeMap<HostId, BTreeMap<IpAddr, Interface>>,
+    blocked: BTreeSet<(HostId, HostId)>,
     queue: BinaryHeap<Reverse<Event>>,
     sequence: u64,
     outputs: VecDeque<NetworkOutput>,
@@ -123,7 +123,7 @@ struct Realm {
 
 #[derive(Clone, Copy, Debug)]
 enum Owner {
-    Node(NodeId),
+    Host(HostId),
     Nat(NatId),
 }
 
@@ -148,8 +148,8 @@ struct Gateway {
 enum Stage {
     /// It is in a realm and is looked up there.
     Route(RealmId),
-    /// It is at the receiving node.
-    Receive(NodeId),
+    /// It is at the receiving host.
+    Receive(HostId),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ struct Event {
     at: Instant,
     sequence: u64,
     stage: Stage,
-    origin: NodeId,
+    origin: HostId,
     hops: u8,
     datagram: Datagram,
 }
@@ -176,14 +176,14 @@ impl Ord for Event {
 }
 
 impl Network {
-    /// An Internet without nodes; `seed` decides every fault.
+    /// An Internet without hosts; `seed` decides every fault.
     pub fn new(seed: u64) -> Self {
         Self {
             now: Instant::ZERO,
             rng: SimRng::new(seed),
             realms: vec![Realm::default()],
             nats: Vec::new(),
-            nodes: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             blocked: BTreeSet::new(),
             queue: BinaryHeap::new(),
             sequence: 0,
@@ -192,14 +192,14 @@ impl Network {
     }
 
     /// Adds a host without addresses.
-    pub fn add_node(&mut self) -> NodeId {
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        self.nodes.insert(id, BTreeMap::new());
+    pub fn add_host(&mut self) -> HostId {
+        let id = HostId(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
+        self.hosts.insert(id, BTreeMap::new());
         id
     }
 
-    /// Gives `node` an address in `realm` behind a link that behaves like `link` both ways.
-    pub fn attach(&mut self, node: NodeId, realm: RealmId, address: IpAddr, link: LinkConfig) {
+    /// Gives `host` an address in `realm` behind a link that behaves like `link` both ways.
+    pub fn attach(&mut self, host: HostId, realm: RealmId, address: IpAddr, link: LinkConfig) {
         let interface = Interface {
             realm,
             up: Link::new(link.clone()),
@@ -207,29 +207,37 @@ impl Network {
         };
         self.realms[realm.0]
             .owners
-            .insert(address, Owner::Node(node));
-        self.nodes
-            .entry(node)
+            .insert(address, Owner::Host(host));
+        self.hosts
+            .entry(host)
             .or_default()
             .insert(address, interface);
     }
 
     /// Takes an address away; packets under way to it find no route.
-    pub fn detach(&mut self, node: NodeId, address: IpAddr) {
+    pub fn detach(&mut self, host: HostId, address: IpAddr) {
         if let Some(interface) = self
-            .nodes
-            .get_mut(&node)
+            .hosts
+            .get_mut(&host)
             .and_then(|all| all.remove(&address))
         {
             self.realms[interface.realm.0].owners.remove(&address);
         }
     }
 
+    /// The addresses of a host, in order.
+    pub fn addresses(&self, host: HostId) -> impl Iterator<Item = IpAddr> + '_ {
+        self.hosts
+            .get(&host)
+            .into_iter()
+            .flat_map(|all| all.keys().copied())
+    }
+
     /// Changes the link of one address, both directions.
-    pub fn set_link(&mut self, node: NodeId, address: IpAddr, link: LinkConfig) {
+    pub fn set_link(&mut self, host: HostId, address: IpAddr, link: LinkConfig) {
         if let Some(interface) = self
-            .nodes
-            .get_mut(&node)
+            .hosts
+            .get_mut(&host)
             .and_then(|all| all.get_mut(&address))
         {
             interface.up.configure(link.clone());
@@ -271,12 +279,12 @@ impl Network {
     }
 
     /// Drops everything `from` sends to `to`, one way.
-    pub fn block(&mut self, from: NodeId, to: NodeId) {
+    pub fn block(&mut self, from: HostId, to: HostId) {
         self.blocked.insert((from, to));
     }
 
-    /// Drops everything between nodes of different groups; nodes in no group are not affected.
-    pub fn partition(&mut self, groups: &[&[NodeId]]) {
+    /// Drops everything between hosts of different groups; hosts in no group are not affected.
+    pub fn partition(&mut self, groups: &[&[HostId]]) {
         for (index, group) in groups.iter().enumerate() {
             for other in groups.iter().skip(index + 1) {
                 for (left, right) in group.iter().flat_map(|l| other.iter().map(move |r| (l, r))) {
@@ -300,8 +308,8 @@ impl Network {
     /// Takes a packet, or moves packets on to `now`.
     pub fn handle(&mut self, now: Instant, input: NetworkInput) {
         self.advance(now);
-        if let NetworkInput::Send { node, datagram } = input {
-            self.send(node, datagram);
+        if let NetworkInput::Send { host, datagram } = input {
+            self.send(host, datagram);
         }
     }
 
@@ -310,8 +318,11 @@ impl Network {
         self.outputs.pop_front()
     }
 
-    /// When a packet reaches its next stage.
+    /// When a packet reaches its next stage; at once while something waits to be polled.
     pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.outputs.is_empty() {
+            return Some(self.now);
+        }
         self.queue.peek().map(|Reverse(event)| event.at)
     }
 
@@ -327,8 +338,8 @@ impl Network {
         }
     }
 
-    fn send(&mut self, node: NodeId, datagram: Datagram) {
-        let interfaces = self.nodes.get_mut(&node);
+    fn send(&mut self, host: HostId, datagram: Datagram) {
+        let interfaces = self.hosts.get_mut(&host);
         let interface = interfaces.and_then(|all| all.get_mut(&datagram.source.ip()));
         let Some(interface) = interface else {
             return self.drop(NetworkDrop::ForeignSource, datagram);
@@ -337,14 +348,14 @@ impl Network {
             .up
             .carry(self.now, datagram.ip_length(), &mut self.rng);
         let stage = Stage::Route(interface.realm);
-        self.travel(carried, stage, node, 0, datagram);
+        self.travel(carried, stage, host, 0, datagram);
     }
 
     fn step(&mut self, event: Event) {
         match event.stage {
             Stage::Route(realm) => self.route(realm, event),
-            Stage::Receive(node) => self.outputs.push_back(NetworkOutput::Delivered {
-                node,
+            Stage::Receive(host) => self.outputs.push_back(NetworkOutput::Delivered {
+                host,
                 datagram: event.datagram,
             }),
         }
@@ -356,18 +367,18 @@ impl Network {
         }
         let destination = event.datagram.destination.ip();
         match self.realms[realm.0].owners.get(&destination).copied() {
-            Some(Owner::Node(node)) => self.descend(node, event),
+            Some(Owner::Host(host)) => self.descend(host, event),
             Some(Owner::Nat(nat)) if self.nats[nat.0].outer == realm => self.enter(nat, event),
             Some(Owner::Nat(_)) | None => self.leave(realm, event),
         }
     }
 
-    /// Down the access link of the receiving node.
-    fn descend(&mut self, node: NodeId, event: Event) {
-        if self.blocked.contains(&(event.origin, node)) {
+    /// Down the access link of the receiving host.
+    fn descend(&mut self, host: HostId, event: Event) {
+        if self.blocked.contains(&(event.origin, host)) {
             return self.drop(NetworkDrop::Partitioned, event.datagram);
         }
-        let interfaces = self.nodes.get_mut(&node);
+        let interfaces = self.hosts.get_mut(&host);
         let address = event.datagram.destination.ip();
         let Some(interface) = interfaces.and_then(|all| all.get_mut(&address)) else {
             return self.drop(NetworkDrop::NoRoute, event.datagram);
@@ -376,7 +387,7 @@ impl Network {
         let carried = interface.down.carry(self.now, octets, &mut self.rng);
         self.travel(
             carried,
-            Stage::Receive(node),
+            Stage::Receive(host),
             event.origin,
             event.hops,
             event.datagram,
@@ -436,7 +447,7 @@ impl Network {
         &mut self,
         carried: Result<Vec<crate::link::Arrival>, LinkDrop>,
         stage: Stage,
-        origin: NodeId,
+        origin: HostId,
         hops: u8,
         datagram: Datagram,
     ) {
@@ -444,7 +455,7 @@ impl Network {
             Ok(arrivals) => arrivals,
             Err(LinkDrop::TooBig(mtu)) if mtu.signals => {
                 self.outputs.push_back(NetworkOutput::TooBig {
-                    node: origin,
+                    host: origin,
                     mtu: mtu.octets,
                     datagram,
                 });
@@ -478,13 +489,13 @@ impl Network {
 impl fmt::Display for NetworkOutput {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Delivered { node, datagram } => write!(out, "{node} gets {datagram}"),
+            Self::Delivered { host, datagram } => write!(out, "{host} gets {datagram}"),
             Self::TooBig {
-                node,
+                host,
                 mtu,
                 datagram,
             } => {
-                write!(out, "{node} told too big (mtu {mtu}) {datagram}")
+                write!(out, "{host} told too big (mtu {mtu}) {datagram}")
             }
             Self::Dropped { reason, datagram } => {
                 write!(out, "network drops {reason:?} {datagram}")

@@ -15,30 +15,32 @@ fn link() -> LinkConfig {
     }
 }
 
-fn host(network: &mut Network, realm: RealmId, ip: &str) -> NodeId {
-    let node = network.add_node();
-    network.attach(node, realm, ip.parse().unwrap(), link());
-    node
+fn host(network: &mut Network, realm: RealmId, ip: &str) -> HostId {
+    let id = network.add_host();
+    network.attach(id, realm, ip.parse().unwrap(), link());
+    id
 }
 
-fn send(network: &mut Network, node: NodeId, source: &str, destination: &str) {
+fn send(network: &mut Network, host: HostId, source: &str, destination: &str) {
     let datagram = Datagram::udp(address(source), address(destination), vec![7; 20]);
-    network.handle(network.now, NetworkInput::Send { node, datagram });
+    network.handle(network.now, NetworkInput::Send { host, datagram });
 }
 
 /// Runs until nothing is under way and returns all outputs.
 fn settle(network: &mut Network) -> Vec<NetworkOutput> {
+    let mut outputs = Vec::new();
     while let Some(at) = network.next_deadline() {
         network.handle(at, NetworkInput::Timeout);
+        outputs.extend(std::iter::from_fn(|| network.poll()));
     }
-    std::iter::from_fn(|| network.poll()).collect()
+    outputs
 }
 
-fn delivered(outputs: &[NetworkOutput]) -> Vec<(NodeId, SocketAddr)> {
+fn delivered(outputs: &[NetworkOutput]) -> Vec<(HostId, SocketAddr)> {
     outputs
         .iter()
         .filter_map(|output| match output {
-            NetworkOutput::Delivered { node, datagram } => Some((*node, datagram.source)),
+            NetworkOutput::Delivered { host, datagram } => Some((*host, datagram.source)),
             _ => None,
         })
         .collect()
@@ -68,7 +70,7 @@ fn ipv6_and_raw_protocols_are_routed_too() {
             vec![1],
         )
     };
-    network.handle(Instant::ZERO, NetworkInput::Send { node: a, datagram });
+    network.handle(Instant::ZERO, NetworkInput::Send { host: a, datagram });
     assert_eq!(
         delivered(&settle(&mut network)),
         [(b, address("[2001:db8::1]:0"))]
@@ -189,7 +191,7 @@ fn a_too_big_packet_is_signalled_or_swallowed_as_the_link_says() {
         send(&mut network, a, "192.0.2.1:1", "192.0.2.2:2");
         let outputs = settle(&mut network);
         let told =
-            matches!(outputs[..], [NetworkOutput::TooBig { node, mtu: 40, .. }] if node == a);
+            matches!(outputs[..], [NetworkOutput::TooBig { host, mtu: 40, .. }] if host == a);
         assert_eq!(told, signals, "{outputs:?}");
     }
 }
