@@ -1,13 +1,39 @@
 //! The façade: one running HIP host.
 
-use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
 
-use hip_core::{Event, HostConfig, Transport};
+use hip_core::{Event, Host, HostConfig, Path, Transport};
 use hip_crypto::identity::HostIdentity;
+use hip_esp::{Inbound, Outbound, OutboundConfig, encap::IPV6_MTU_MIN};
 use hip_wire::hit::{Hit, Lsi};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
-use crate::{error::NetError, hosts::HostsFile, lsi::LsiPrefix, status::Status};
+use crate::{
+    clock,
+    datapath::DataPath,
+    driver::{Driver, Parts, StatusBasis},
+    error::NetError,
+    hosts::HostsFile,
+    keylog::KeyLog,
+    locators::{AddressBook, LocatorPolicy},
+    lsi::{LsiPrefix, LsiTable},
+    message::{Command, Message},
+    netlink::AddressEvents,
+    rng::OsRng,
+    sockets::{Sockets, SocketsConfig},
+    status::Status,
+    tun::{Tun, TunConfig},
+};
+
+/// Events a slow subscriber may be behind.
+const EVENTS: usize = 1024;
 
 /// Everything a host needs to run. Only the identity has no default.
 #[derive(Debug, Clone)]
@@ -68,11 +94,14 @@ impl HipHostConfig {
 /// A running HIP host: its interface, sockets, routes and threads.
 ///
 /// Everything is opened in the calling thread's network namespace. Dropping it stops the host as
-/// [`shutdown`](Self::shutdown) does.
+/// [`shutdown`](Self::shutdown) does, and blocks meanwhile.
 pub struct HipHost {
     hit: Hit,
     lsi: Lsi,
-    events: broadcast::Sender<Event>,
+    driver: mpsc::Sender<Message>,
+    /// Only the driver holds a sender: when it ends, receivers see the end of the channel.
+    events: broadcast::Receiver<Event>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl HipHost {
@@ -80,8 +109,20 @@ impl HipHost {
     pub fn start(config: HipHostConfig) -> Result<Self, NetError> {
         let hit = config.identity.hit();
         let lsi = config.lsi_prefix.own();
-        let (events, _) = broadcast::channel(1024);
-        Ok(Self { hit, lsi, events })
+        let (driver, inbox) = mpsc::channel();
+        let (sender, events) = broadcast::channel(EVENTS);
+        let driver_parts = config.open(inbox, sender, &driver)?;
+        let thread = std::thread::Builder::new()
+            .name("hip-driver".to_owned())
+            .spawn(move || Driver::new(driver_parts).run())
+            .map_err(|error| NetError::system("start thread hip-driver", error))?;
+        Ok(Self {
+            hit,
+            lsi,
+            driver,
+            events,
+            thread: Some(thread),
+        })
     }
 
     /// This host's HIT.
@@ -96,47 +137,81 @@ impl HipHost {
 
     /// Brings up the association with `peer`; the outcome comes as an [`Event`].
     pub fn connect(&self, peer: Hit) -> Result<(), NetError> {
-        let _ = peer;
-        Ok(())
+        self.command(Command::Connect(peer))
     }
 
     /// Ends the association with `peer` by CLOSE; the outcome comes as an [`Event`].
     pub fn close(&self, peer: Hit) -> Result<(), NetError> {
-        let _ = peer;
-        Ok(())
+        self.command(Command::Close(peer))
     }
 
     /// A snapshot of everything.
     pub async fn status(&self) -> Result<Status, NetError> {
-        Ok(Status::default())
+        let (answer, status) = oneshot::channel();
+        self.command(Command::Status(answer))?;
+        status.await.map_err(|_| NetError::Stopped)
     }
 
     /// What happens from now on. A subscriber that is more than 1024 events behind loses the
-    /// oldest (`RecvError::Lagged`).
+    /// oldest (`RecvError::Lagged`); the channel ends with the host, also when its interface was
+    /// taken away.
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        self.events.resubscribe()
     }
 
     /// Replaces the peers known by configuration. Associations that exist stay.
     pub fn set_hosts(&self, hosts: HostsFile) -> Result<(), NetError> {
-        let _ = hosts;
-        Ok(())
+        self.command(Command::SetHosts(hosts))
     }
 
     /// Starts the key log in a directory, or ends it. Existing associations are written at once.
     pub async fn set_key_log(&self, dir: Option<PathBuf>) -> Result<(), NetError> {
-        let _ = dir;
-        Ok(())
+        let (answer, result) = oneshot::channel();
+        self.command(Command::SetKeyLog(dir, answer))?;
+        result.await.map_err(|_| NetError::Stopped)?
     }
 
     /// The last R1 generation counter, to be stored (RFC 7401 §4.1.4).
     pub async fn r1_counter(&self) -> Result<u64, NetError> {
-        Ok(0)
+        let (answer, counter) = oneshot::channel();
+        self.command(Command::R1Counter(answer))?;
+        counter.await.map_err(|_| NetError::Stopped)
     }
 
     /// Sends CLOSE to all peers, waits (bounded) for their CLOSE_ACKs, removes routes and the
     /// interface.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(mut self) {
+        let (done, ended) = oneshot::channel();
+        if self.command(Command::Shutdown(done)).is_ok() {
+            // Dropped, not sent, when all is removed.
+            let _ = ended.await;
+        }
+        self.join();
+    }
+
+    fn command(&self, command: Command) -> Result<(), NetError> {
+        self.driver
+            .send(Message::Command(command))
+            .map_err(|_| NetError::Stopped)
+    }
+
+    fn join(&mut self) {
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the driver thread panicked");
+        }
+    }
+}
+
+impl Drop for HipHost {
+    fn drop(&mut self) {
+        let (done, _ended) = oneshot::channel();
+        let _ = self.command(Command::Shutdown(done));
+        self.join();
+    }
 }
 
 impl fmt::Debug for HipHost {
@@ -147,3 +222,101 @@ impl fmt::Debug for HipHost {
             .finish_non_exhaustive()
     }
 }
+
+impl HipHostConfig {
+    /// Opens everything: the interface first, so that blackholes stand before anything else.
+    fn open(
+        self,
+        inbox: mpsc::Receiver<Message>,
+        events: broadcast::Sender<Event>,
+        driver: &mpsc::Sender<Message>,
+    ) -> Result<Parts, NetError> {
+        let (hit, lsi) = (self.identity.hit(), self.lsi_prefix.own());
+        let mtu = self.inner_mtu()?;
+        let tun = Arc::new(Tun::open(&TunConfig {
+            name: self.tun_name.clone(),
+            hit,
+            lsi,
+            lsi_prefix: self.lsi_prefix,
+            mtu,
+            lsi_mtu: mtu - LSI_SHORTER,
+        })?);
+        let sockets = Arc::new(Sockets::open(&SocketsConfig {
+            udp: self.udp,
+            udp_port: self.udp_port,
+            raw: self.raw,
+            listen: &self.listen,
+        })?);
+        let mut rng = OsRng::new()?;
+        let outbound = Outbound::new(OutboundConfig::new(hit, lsi), Box::new(rng));
+        let inbound = Inbound::new(lsi, &mut rng);
+        let changes = AddressEvents::open()
+            .map_err(|error| NetError::system("subscribe to address changes", error))?;
+        let data = DataPath::start(&tun, &sockets, (outbound, inbound), changes, driver)?;
+        let protocol = HostConfig {
+            udp_port: self.udp_port,
+            ..self.protocol
+        };
+        let host = Host::new(protocol, self.identity, Box::new(rng));
+        Ok(Parts {
+            host,
+            sockets,
+            data,
+            inbox,
+            events,
+            addresses: AddressBook::new(tun.index(), self.lsi_prefix, self.listen)?,
+            policy: LocatorPolicy {
+                default_transport: self.default_transport,
+                udp: self.udp,
+                raw: self.raw,
+            },
+            lsis: LsiTable::new(self.lsi_prefix, hit),
+            hosts: self.hosts,
+            key_log: self.key_log.as_deref().map(KeyLog::open).transpose()?,
+            underlay_mtu: self.underlay_mtu.into(),
+            close_timeout: self.close_timeout,
+            status: StatusBasis {
+                lsi_prefix: self.lsi_prefix.to_string(),
+                mtu,
+                started: clock::now(),
+            },
+            tun,
+        })
+    }
+
+    /// What fits one packet of the network below with any suite and transport that may be used.
+    fn inner_mtu(&self) -> Result<u16, NetError> {
+        if let Some(mtu) = self.mtu {
+            return if mtu >= IPV6_MTU_MIN as u16 {
+                Ok(mtu)
+            } else {
+                Err(NetError::Config(format!(
+                    "network.mtu {mtu} is below {IPV6_MTU_MIN}, the least IPv6 needs"
+                )))
+            };
+        }
+        let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+        // IPv6 outside is the longer header.
+        let transport = if self.udp {
+            Transport::Udp
+        } else {
+            Transport::Raw
+        };
+        let path = Path {
+            transport,
+            local: any,
+            remote: any,
+        };
+        let suites = &self.protocol.esp_suites;
+        let smallest = suites
+            .iter()
+            .map(|suite| hip_esp::inner_mtu(self.underlay_mtu.into(), &path, *suite).hit)
+            .min()
+            .unwrap_or(IPV6_MTU_MIN);
+        Ok(u16::try_from(smallest).unwrap_or(u16::MAX))
+    }
+}
+
+/// An inner IPv4 packet may be this much shorter than an inner IPv6 one: its header is 20 octets
+/// less, and the pseudo header of BEET mode takes 8 (RFC 7402 B.1.7).
+const LSI_SHORTER: u16 = 28;

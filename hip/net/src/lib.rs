@@ -21,14 +21,23 @@
 //! `hip_esp` (RFC 7402). This crate opens, reads, writes, measures time and cleans up.
 
 pub mod clock;
+mod datapath;
+mod driver;
 mod error;
 mod host;
 pub mod hosts;
 pub mod keyfile;
+mod keylog;
+mod locators;
 pub mod lsi;
+mod mailbox;
+mod message;
+mod netlink;
 pub mod rng;
+mod sockets;
 pub mod status;
 mod sys;
+mod tun;
 
 pub use error::NetError;
 pub use hip_core::Event;
