@@ -7,6 +7,11 @@ use std::fmt;
 
 use crate::log::{EventLog, LogHash};
 
+mod exchange;
+mod lifetime;
+mod nat;
+mod overlay;
+
 /// One entry of the list of stories.
 #[derive(Clone, Copy, Debug)]
 pub struct Story {
@@ -29,11 +34,14 @@ pub struct Outcome {
     /// Hash of the event log.
     pub hash: LogHash,
     /// What the story measured, as a clause; or the first expectation that did not hold.
-    pub result: Result<String, String>,
+    pub result: Result<String>,
 }
 
+/// The error is what did not hold.
+type Result<T> = std::result::Result<T, String>;
+
 /// A story's body: what it measured, or what did not hold.
-type Play = fn(seed: u64, log: &mut EventLog) -> Result<String, String>;
+type Play = fn(seed: u64, log: &mut EventLog) -> Result<String>;
 
 /// All stories, in the order of the documentation.
 pub fn list() -> &'static [Story] {
@@ -44,7 +52,7 @@ pub fn list() -> &'static [Story] {
 ///
 /// # Errors
 /// When no story has this name; the message lists those that exist.
-pub fn run(name: &str, seed: u64, log: bool) -> Result<Outcome, String> {
+pub fn run(name: &str, seed: u64, log: bool) -> Result<Outcome> {
     let story = STORIES
         .iter()
         .find(|story| story.name == name)
@@ -106,4 +114,89 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-const STORIES: &[Story] = &[];
+/// The error of a story, made only when `holds` is false.
+fn expect(holds: bool, broken: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(broken()) }
+}
+
+const fn story(name: &'static str, about: &'static str, play: Play) -> Story {
+    Story { name, about, play }
+}
+
+const STORIES: &[Story] = &[
+    story(
+        "base-exchange",
+        "20 % loss, duplicates, overtaking: establishes and carries data, or fails with a reason",
+        exchange::base_exchange,
+    ),
+    story(
+        "base-exchange-corrupt",
+        "a quarter of all packets damaged: nothing corrupt is believed or delivered",
+        exchange::corrupt,
+    ),
+    story(
+        "crossing-exchange",
+        "both ends start, at every offset: one association, agreed SPIs",
+        exchange::crossing,
+    ),
+    story(
+        "burst-loss-ladder",
+        "Gilbert-Elliott loss, rung by seed, 0.1 % to 25 %: through the 12 % rung in 30 s",
+        exchange::burst_ladder,
+    ),
+    story(
+        "peer-restart",
+        "one end loses its state: data resumes after one exchange",
+        lifetime::peer_restart,
+    ),
+    story(
+        "close",
+        "closed by one end or both, on good and bad links: both forget, and can begin anew",
+        lifetime::close,
+    ),
+    story(
+        "unused-association",
+        "traffic keeps an association, silence ends it",
+        lifetime::unused,
+    ),
+    story(
+        "traffic-under-loss",
+        "bad link under load: no inner packet twice or damaged",
+        lifetime::traffic,
+    ),
+    story(
+        "nat-grid",
+        "two initiators behind each of nine kinds of NAT box, one public responder",
+        nat::grid,
+    ),
+    story(
+        "nat-raw-blocked",
+        "raw HIP behind a UDP-only box fails with a reason, UDP then works",
+        nat::raw_blocked,
+    ),
+    story(
+        "overlay-join",
+        "2 to 16 peers join: one right ring, all reachable",
+        overlay::join,
+    ),
+    story(
+        "overlay-put-get",
+        "values stored anywhere are read everywhere; only the writer replaces or removes",
+        overlay::put_get,
+    ),
+    story(
+        "overlay-kill-one",
+        "three of twelve peers vanish in turn: every value stays readable",
+        overlay::kill_one,
+    ),
+    story(
+        "overlay-churn",
+        "peers come and go: look-ups succeed, no wrong answer, the ring recovers",
+        overlay::churn,
+    ),
+    story(
+        "overlay-partition",
+        "split in half, then healed: one ring again, nothing lost",
+        overlay::partition,
+    ),
+];
