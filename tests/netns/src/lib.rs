@@ -12,7 +12,7 @@
 //!    └── Drop: every process, namespace and file it made is gone
 //! ```
 //!
-//! Needs root (`cargo xtask demo` makes a user namespace where it is not). Everything made carries the
+//! Needs root, or `cargo xtask`, which makes namespaces of its own around it (a user namespace too, where needed). Everything made carries the
 //! lab's prefix, so [`Lab::leftovers`] can prove that nothing stayed behind.
 
 pub mod bench;

@@ -1,12 +1,13 @@
 //! `cargo xtask demo` and `cargo xtask lab`.
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use clap::Args;
-use nix::unistd::geteuid;
 
-use crate::shell::{cargo, root, run as step};
+use crate::shell::{cargo, isolated, root, run as step};
+
+/// Set for the process that already runs inside its own namespaces.
+const INSIDE: &str = "WITH_HIP_INSIDE";
 
 /// Options of `demo`.
 #[derive(Args)]
@@ -14,7 +15,7 @@ pub(crate) struct Options {
     /// Uses the development build (slower packets, faster build).
     #[arg(long)]
     debug: bool,
-    /// Keeps the packet captures and the key log in this directory.
+    /// Keeps the packet capture and the key log in this directory.
     #[arg(long)]
     keep: Option<std::path::PathBuf>,
     /// Number of overlay peers.
@@ -24,8 +25,7 @@ pub(crate) struct Options {
 
 /// Builds the programs and tells the story.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    build(options.debug)?;
-    in_user_namespace()?;
+    go_inside(options.debug)?;
     let story = hip_lab::demo::Options {
         binaries: root().join(if options.debug {
             "target/debug"
@@ -40,42 +40,28 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 
 /// Two hosts on two networks for experiments, until Enter is pressed.
 pub(crate) fn lab() -> Result<(), String> {
-    build(true)?;
-    in_user_namespace()?;
+    go_inside(true)?;
     hip_lab::demo::open_lab(&root().join("target/debug")).map_err(|e| e.to_string())
 }
 
-fn build(debug: bool) -> Result<(), String> {
+/// Outside: builds, then starts this program again inside namespaces of its own. Inside: nothing.
+fn go_inside(debug: bool) -> Result<(), String> {
+    if std::env::var_os(INSIDE).is_some() {
+        return Ok(());
+    }
     let mut command = cargo();
     command.args(["build", "--bins", "--package", "hipd"]);
     if !debug {
         command.arg("--release");
     }
-    step("build hipd and hipctl", &mut command)
-}
-
-/// Not root: starts this program again as root of a user namespace of its own, where /run is a fresh file system.
-fn in_user_namespace() -> Result<(), String> {
-    if geteuid().is_root() {
-        return Ok(());
-    }
-    println!("== not root: continuing inside a user namespace");
+    step("build hipd and hipctl", &mut command)?;
     let program = std::env::current_exe().map_err(|e| format!("current executable: {e}"))?;
-    let error = Command::new("unshare")
-        .args([
-            "--user",
-            "--map-root-user",
-            "--net",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-            "sh",
-            "-c",
-        ])
-        .arg("mount -t tmpfs tmpfs /run && exec \"$0\" \"$@\"")
-        .arg(program)
+    let error = isolated(program)
         .args(std::env::args_os().skip(1))
+        .env(INSIDE, "1")
+        .env("TMPDIR", "/run")
         .exec();
-    Err(format!("unshare did not start ({error}): run this as root"))
+    Err(format!(
+        "unshare (package util-linux) did not start: {error}"
+    ))
 }

@@ -1,7 +1,10 @@
 //! Running commands from the root of the workspace.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
 
 /// Root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -75,4 +78,28 @@ pub(crate) fn relative(path: &Path) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
+}
+
+/// A command that will run as root of namespaces of its own (network, mounts, processes; users too where this
+/// is not root), with a fresh file system on /run. However it ends, the kernel takes everything made inside away.
+pub(crate) fn isolated(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("unshare");
+    if !geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args([
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+    ]);
+    command
+        .arg("mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$0\" \"$@\"")
+        .arg(program);
+    command.current_dir(root());
+    command
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::shell::{cargo, root, run as step};
+use crate::shell::{cargo, isolated, root, run as step};
 use crate::{compliance, fuzz, sans_io};
 
 /// Options of `test`.
