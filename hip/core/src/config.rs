@@ -54,6 +54,15 @@ impl Default for HostConfig {
     }
 }
 
+impl HostConfig {
+    /// The ESP suites to offer and accept.
+    // 7402-3.3.5-06: no authentication-only suite unless policy allows it
+    pub(crate) fn allowed_esp_suites(&self) -> Vec<EspSuite> {
+        let allowed = |suite: &EspSuite| self.allow_auth_only_esp || !suite.authenticates_only();
+        self.esp_suites.iter().copied().filter(allowed).collect()
+    }
+}
+
 /// Puzzle policy (RFC 7401 §4.1.2).
 #[derive(Debug, Clone)]
 pub struct PuzzleConfig {
@@ -142,6 +151,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { associations: 65_536, r1_per_second: 100, r1_burst: 200, locators: 16 }
+        Self {
+            associations: 65_536,
+            r1_per_second: 100,
+            r1_burst: 200,
+            locators: 16,
+        }
     }
 }

@@ -93,6 +93,10 @@ pub enum FailReason {
     NoEspSuite,
     /// The puzzle is harder than policy allows, or was not solved in its lifetime.
     Puzzle,
+    /// The peer ended the association before it was complete here.
+    ClosedByPeer,
+    /// The address is no HIT, or that of this host.
+    NotAHit,
     /// Policy of this host forbids it.
     Policy,
     /// The association table is full.
@@ -113,6 +117,8 @@ impl FailReason {
             Self::NoCipher => "no common HIP cipher",
             Self::NoEspSuite => "no common ESP suite",
             Self::Puzzle => "the peer's puzzle is too hard",
+            Self::ClosedByPeer => "the peer closed the association at once",
+            Self::NotAHit => "the address is not the HIT of another host",
             Self::Policy => "the local access policy forbids this peer",
             Self::TableFull => "the association table is full",
             Self::Local => "a local cryptographic or encoding failure",
@@ -137,8 +143,6 @@ pub enum CloseReason {
     Idle,
     /// An UPDATE was not acknowledged (RFC 7401 §6.11 step 4).
     Unreachable,
-    /// The peer never answered the CLOSE.
-    CloseTimeout,
 }
 
 impl fmt::Display for CloseReason {
@@ -148,7 +152,6 @@ impl fmt::Display for CloseReason {
             Self::Peer => "closed by the peer",
             Self::Idle => "unused",
             Self::Unreachable => "the peer does not answer any more",
-            Self::CloseTimeout => "the peer did not answer CLOSE",
         })
     }
 }
@@ -226,7 +229,15 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Established { peer, role, duration, path, dh_group, cipher, esp_suite } => write!(
+            Self::Established {
+                peer,
+                role,
+                duration,
+                path,
+                dh_group,
+                cipher,
+                esp_suite,
+            } => write!(
                 f,
                 "established peer={peer} role={role} ms={}.{:03} path={path} dh={} cipher={} esp={}",
                 duration.as_millis(),
@@ -238,7 +249,10 @@ impl fmt::Display for Event {
             Self::Failed { peer, reason } => write!(f, "failed peer={peer} reason={reason}"),
             Self::Closed { peer, reason } => write!(f, "closed peer={peer} reason={reason}"),
             Self::StateChanged { peer, from, to } => write!(f, "state peer={peer} {from} > {to}"),
-            Self::Dropped { peer: Some(peer), reason } => {
+            Self::Dropped {
+                peer: Some(peer),
+                reason,
+            } => {
                 write!(f, "dropped peer={peer} reason={reason}")
             }
             Self::Dropped { peer: None, reason } => write!(f, "dropped reason={reason}"),

@@ -12,14 +12,22 @@
 )]
 
 mod access;
+mod address;
+mod assoc;
 mod config;
+mod environment;
 mod event;
 mod host;
 mod input;
 mod output;
 mod path;
+mod r1;
+mod rate;
 mod stats;
 mod status;
+#[cfg(test)]
+mod tests;
+mod update;
 
 pub use access::AccessPolicy;
 pub use config::{HostConfig, Limits, PuzzleConfig, Timers};

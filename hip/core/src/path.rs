@@ -20,12 +20,20 @@ pub struct PeerLocator {
 impl PeerLocator {
     /// A peer reached with protocols 139 and 50.
     pub fn raw(address: IpAddr) -> Self {
-        Self { transport: Transport::Raw, remote: SocketAddr::new(address, 0), local: None }
+        Self {
+            transport: Transport::Raw,
+            remote: SocketAddr::new(address, 0),
+            local: None,
+        }
     }
 
     /// A peer reached over UDP.
     pub fn udp(address: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, remote: address, local: None }
+        Self {
+            transport: Transport::Udp,
+            remote: address,
+            local: None,
+        }
     }
 }
 

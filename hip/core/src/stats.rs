@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hip_wire::error::{WireError, WireErrorKind};
 use hip_wire::registry::PacketType;
 
 macro_rules! drop_reasons {
@@ -113,12 +114,18 @@ const PACKET_TYPES: usize = 32;
 impl Stats {
     /// Well-formed packets of this type that came in.
     pub fn received(&self, packet_type: PacketType) -> u64 {
-        self.received.get(usize::from(packet_type.number())).copied().unwrap_or(0)
+        self.received
+            .get(usize::from(packet_type.number()))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Packets of this type that went out.
     pub fn sent(&self, packet_type: PacketType) -> u64 {
-        self.sent.get(usize::from(packet_type.number())).copied().unwrap_or(0)
+        self.sent
+            .get(usize::from(packet_type.number()))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Packets not used for this reason.
@@ -150,5 +157,14 @@ impl Stats {
 fn bump(counter: Option<&mut u64>) {
     if let Some(counter) = counter {
         *counter = counter.wrapping_add(1);
+    }
+}
+
+impl From<WireError> for DropReason {
+    fn from(error: WireError) -> Self {
+        match error.kind {
+            WireErrorKind::MissingParameter(_) => Self::MissingParameter,
+            _ => Self::Malformed,
+        }
     }
 }
