@@ -13,14 +13,10 @@
 
 use std::ops::Range;
 
-use aes::cipher::{
-    BlockModeDecrypt, InnerIvInit, KeyInit, block_padding::NoPadding,
-};
+use aes::cipher::{BlockModeDecrypt, InnerIvInit, KeyInit, block_padding::NoPadding};
 use aws_lc_rs::{
     aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey},
-    cipher::{
-        AES_128, AES_256, Algorithm, EncryptingKey, EncryptionContext, UnboundCipherKey,
-    },
+    cipher::{AES_128, AES_256, Algorithm, EncryptingKey, EncryptionContext, UnboundCipherKey},
     hmac,
     iv::FixedLength,
 };
@@ -203,12 +199,7 @@ impl EspOpener {
     /// # Errors
     /// [`CryptoError::BadIcv`] when anything was changed (`body` is of no use then);
     /// [`CryptoError::BufferTooShort`] or [`CryptoError::BadLength`] when it cannot be a packet.
-    pub fn open(
-        &self,
-        spi: u32,
-        seq: u64,
-        body: &mut [u8],
-    ) -> Result<Range<usize>, CryptoError> {
+    pub fn open(&self, spi: u32, seq: u64, body: &mut [u8]) -> Result<Range<usize>, CryptoError> {
         let range = text_range(self.suite, body.len())?;
         if range.len() % block_len(self.suite) != 0 {
             return Err(CryptoError::BadLength);
@@ -266,13 +257,7 @@ impl GcmKey {
         })
     }
 
-    fn seal(
-        &self,
-        spi: u32,
-        seq: u64,
-        iv: [u8; 8],
-        text: &mut [u8],
-    ) -> Result<Tag, CryptoError> {
+    fn seal(&self, spi: u32, seq: u64, iv: [u8; 8], text: &mut [u8]) -> Result<Tag, CryptoError> {
         self.key
             .seal_in_place_separate_tag(self.nonce(iv), associated(spi, seq), text)
             .map_err(|_| CryptoError::Provider("AES-GCM"))
@@ -375,3 +360,6 @@ fn text_range(suite: EspSuite, body: usize) -> Result<Range<usize>, CryptoError>
     }
     Ok(suite.iv_len()..end)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,16 +5,10 @@
 //! Contents and signature depend on the key and the names alone: a host has the same certificate,
 //! and so the same hash of it, after every start.
 
-use hip_wire::{
-    hit::Hit,
-    registry::HiAlgorithm,
-};
+use hip_wire::{hit::Hit, registry::HiAlgorithm};
 use x509_cert::{
     Certificate,
-    der::{
-        Decode, Encode, Reader, SliceReader, asn1::ObjectIdentifier,
-        oid::db::rfc5912,
-    },
+    der::{Decode, Encode, Reader, SliceReader, asn1::ObjectIdentifier, oid::db::rfc5912},
     ext::pkix::{SubjectAltName, name::GeneralName},
     spki::SubjectPublicKeyInfoRef,
 };
@@ -101,8 +95,7 @@ impl HostCertificate {
             return Err(CryptoError::BadCertificate("too long"));
         }
         let bad = |what| move |_: x509_cert::der::Error| CryptoError::BadCertificate(what);
-        let parsed =
-            Certificate::from_der(certificate).map_err(bad("no X.509 certificate"))?;
+        let parsed = Certificate::from_der(certificate).map_err(bad("no X.509 certificate"))?;
         let contents = parsed.tbs_certificate();
         let key = contents
             .subject_public_key_info()
@@ -195,7 +188,9 @@ fn alternative_names(hit: Hit, names: &Names<'_>) -> Result<Vec<u8>, CryptoError
     let uris = names.uris.iter().map(|uri| (0x86, *uri));
     for (tag, name) in uris.chain(names.user.map(|user| (0x81, user))) {
         if !name.is_ascii() || name.is_empty() || name.len() > MAX_NAME {
-            return Err(CryptoError::BadCertificate("a name is empty, long or not ASCII"));
+            return Err(CryptoError::BadCertificate(
+                "a name is empty, long or not ASCII",
+            ));
         }
         out.extend(der::tlv(tag, &[name.as_bytes()]));
     }
@@ -206,7 +201,10 @@ fn signature_algorithm(public: &PublicIdentity) -> Result<Vec<u8>, CryptoError> 
     let oid = |octets: &[u8]| der::tlv(der::OBJECT_IDENTIFIER, &[octets]);
     match public.algorithm() {
         HiAlgorithm::Ecdsa => Ok(der::sequence(&[&oid(&ECDSA_WITH_SHA384)])),
-        HiAlgorithm::Rsa => Ok(der::sequence(&[&oid(&SHA256_WITH_RSA), &der::tlv(der::NULL, &[])])),
+        HiAlgorithm::Rsa => Ok(der::sequence(&[
+            &oid(&SHA256_WITH_RSA),
+            &der::tlv(der::NULL, &[]),
+        ])),
         HiAlgorithm::EdDsa => Ok(der::sequence(&[&oid(&eddsa::OID)])),
         other => Err(CryptoError::UnsupportedAlgorithm(other)),
     }
@@ -221,7 +219,10 @@ fn subject_public_key(public: &PublicIdentity) -> Result<Vec<u8>, CryptoError> {
                 ecdsa::Curve::P256 => oid(&PRIME256V1),
                 ecdsa::Curve::P384 => oid(&SECP384R1),
             };
-            (der::sequence(&[&oid(&EC_PUBLIC_KEY), &curve]), point.to_vec())
+            (
+                der::sequence(&[&oid(&EC_PUBLIC_KEY), &curve]),
+                point.to_vec(),
+            )
         }
         HiAlgorithm::Rsa => {
             let (e, n) = rsa::components_of(public.hi())?;
@@ -299,7 +300,9 @@ fn checked_names(
     for name in extension.iter().flat_map(|(_, names)| &names.0) {
         match name {
             GeneralName::IpAddress(address) if address.as_bytes() != hit.as_bytes() => {
-                return Err(CryptoError::BadCertificate("the address is not the HIT of the key"));
+                return Err(CryptoError::BadCertificate(
+                    "the address is not the HIT of the key",
+                ));
             }
             GeneralName::UniformResourceIdentifier(uri) => uris.push(uri.as_str().to_owned()),
             GeneralName::Rfc822Name(name) => user = Some(name.as_str().to_owned()),

@@ -75,6 +75,9 @@ mod tests {
         assert_eq!(unsigned(&[0, 1]), [2, 1, 1]);
         assert_eq!(unsigned(&[0x7f]), [2, 1, 0x7f]);
         assert_eq!(unsigned(&[0, 0x80]), [2, 2, 0, 0x80]);
-        assert_eq!(ecdsa_signature(&[0, 1, 0, 0x80]), [0x30, 7, 2, 1, 1, 2, 2, 0, 0x80]);
+        assert_eq!(
+            ecdsa_signature(&[0, 1, 0, 0x80]),
+            [0x30, 7, 2, 1, 1, 2, 2, 0, 0x80]
+        );
     }
 }

@@ -55,7 +55,11 @@ impl fmt::Display for CryptoError {
             Self::MalformedKey(what) => write!(f, "malformed Host Identity: {what}"),
             Self::WeakKey(what) => write!(f, "weak Host Identity: {what}"),
             Self::UnsupportedAlgorithm(algorithm) => {
-                write!(f, "Host Identities of {} are not supported", algorithm.name())
+                write!(
+                    f,
+                    "Host Identities of {} are not supported",
+                    algorithm.name()
+                )
             }
             Self::BadCertificate(what) => write!(f, "unusable certificate: {what}"),
             Self::UnsupportedGroup(group) => {

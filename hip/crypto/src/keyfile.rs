@@ -7,7 +7,11 @@ use std::fmt;
 use p256::elliptic_curve::zeroize::Zeroizing;
 use pkcs8::{
     ObjectIdentifier, PrivateKeyInfoRef, SecretDocument,
-    der::{Decode, asn1::OctetStringRef, pem::LineEnding},
+    der::{
+        Decode, Header, SliceReader, Tag,
+        asn1::{OctetStringRef, UintRef},
+        pem::LineEnding,
+    },
 };
 
 use crate::{
@@ -55,7 +59,10 @@ impl fmt::Display for KeyFileError {
                 f.write_str("the key is encrypted; decrypt it with: openssl pkcs8 -topk8 -nocrypt")
             }
             Self::WrongLabel(label) if label.ends_with(LABEL) => {
-                write!(f, "\"{label}\" is an old form; convert it with: openssl pkcs8 -topk8 -nocrypt")
+                write!(
+                    f,
+                    "\"{label}\" is an old form; convert it with: openssl pkcs8 -topk8 -nocrypt"
+                )
             }
             Self::WrongLabel(label) => {
                 write!(f, "the file holds a \"{label}\", not a \"{LABEL}\"")
@@ -101,10 +108,15 @@ pub fn decode_pem(text: &str) -> Result<HostIdentity, KeyFileError> {
         EC_PUBLIC_KEY => ec_key(&info)?,
         ED25519 => ed25519_key(&info)?,
         RSA_ENCRYPTION => {
-            let (algorithm, key) = RsaPrivate::from_pkcs8(document.as_bytes())?;
+            let algorithm = rsa_algorithm(&info)?;
+            let key = RsaPrivate::from_pkcs8(document.as_bytes())?;
             (algorithm, PrivateKey::Rsa(key))
         }
-        other => return Err(KeyFileError::UnsupportedKey(format!("a key of type {other}"))),
+        other => {
+            return Err(KeyFileError::UnsupportedKey(format!(
+                "a key of type {other}"
+            )));
+        }
     };
     Ok(HostIdentity::with_key(algorithm, key)?)
 }
@@ -134,6 +146,30 @@ fn ec_key(info: &PrivateKeyInfoRef<'_>) -> Result<(KeyAlgorithm, PrivateKey), Ke
     };
     let key = EcdsaPrivate::from_scalar(curve, scalar)?;
     Ok((algorithm, PrivateKey::Ecdsa(key)))
+}
+
+/// The size of the modulus in an RSAPrivateKey (RFC 8017 appendix A.1.2).
+fn rsa_algorithm(info: &PrivateKeyInfoRef<'_>) -> Result<KeyAlgorithm, KeyFileError> {
+    let damaged = |error: pkcs8::der::Error| KeyFileError::NotPkcs8(format!("no RSA key: {error}"));
+    let mut reader = SliceReader::new(info.private_key.as_bytes()).map_err(damaged)?;
+    let header = Header::decode(&mut reader).map_err(damaged)?;
+    header
+        .tag()
+        .assert_eq(Tag::Sequence)
+        .map_err(|error| damaged(error.into()))?;
+    UintRef::decode(&mut reader).map_err(damaged)?;
+    let modulus = UintRef::decode(&mut reader).map_err(damaged)?;
+    let octets = modulus.as_bytes();
+    let unused_bits = octets.first().map_or(0, |first| first.leading_zeros());
+    match (octets.len(), unused_bits) {
+        (256, 0) => Ok(KeyAlgorithm::Rsa2048),
+        (384, 0) => Ok(KeyAlgorithm::Rsa3072),
+        (512, 0) => Ok(KeyAlgorithm::Rsa4096),
+        (length, _) => {
+            let kind = format!("an RSA key of about {} bits", length * 8);
+            Err(KeyFileError::UnsupportedKey(kind))
+        }
+    }
 }
 
 fn ed25519_key(info: &PrivateKeyInfoRef<'_>) -> Result<(KeyAlgorithm, PrivateKey), KeyFileError> {

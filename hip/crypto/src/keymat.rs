@@ -207,7 +207,11 @@ pub struct EspKeyPair {
 impl EspKeyPair {
     /// The keys of what `sender` sends to `receiver`.
     pub fn for_sender(&self, sender: Hit, receiver: Hit) -> &EspKeys {
-        if sender > receiver { &self.gl } else { &self.lg }
+        if sender > receiver {
+            &self.gl
+        } else {
+            &self.lg
+        }
     }
 }
 

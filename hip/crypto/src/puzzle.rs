@@ -155,12 +155,7 @@ mod tests {
     #[test]
     fn every_rhash_solves_and_checks_and_difficulty_zero_takes_anything() {
         let (hit_i, hit_r) = (hit("2001:22::1"), hit("2001:22::2"));
-        for rhash in [
-            Rhash::Sha256,
-            Rhash::Sha384,
-            Rhash::Sha1,
-            Rhash::Cshake128,
-        ] {
+        for rhash in [Rhash::Sha256, Rhash::Sha384, Rhash::Sha1, Rhash::Cshake128] {
             let i = vec![9; rhash.len()];
             let start = vec![0xff; rhash.len()];
             let j = solve(rhash, 8, &i, hit_i, hit_r, &start, 1 << 16).expect("solved");
@@ -179,7 +174,9 @@ mod tests {
         let (hit_i, hit_r) = (hit("2001:21::1"), hit("2001:21::2"));
         let mut solver =
             Solver::new(Rhash::Sha256, 10, &i(), hit_i, hit_r, &[0; 32]).expect("lengths");
-        let found = std::iter::from_fn(|| Some(solver.solve(100))).flatten().next();
+        let found = std::iter::from_fn(|| Some(solver.solve(100)))
+            .flatten()
+            .next();
         assert_eq!(found.expect("solved")[30..], [0x04, 0x67]);
         assert_eq!(solver.tries(), 0x468);
     }

@@ -8,9 +8,27 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
         .filter(|c| !c.is_ascii_whitespace())
         .map(|c| char::from(c).to_digit(16).expect("hex digit") as u8)
         .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }
 
 pub(crate) fn hit(text: &str) -> Hit {
     text.parse().expect("HIT")
+}
+
+/// Gives the same octets again and again.
+pub(crate) struct FixedRng(std::iter::Cycle<std::vec::IntoIter<u8>>);
+
+impl FixedRng {
+    pub(crate) fn new(octets: &[u8]) -> Self {
+        Self(octets.to_vec().into_iter().cycle())
+    }
+}
+
+impl crate::rng::Rng for FixedRng {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.fill_with(|| self.0.next().expect("octets"));
+    }
 }

@@ -45,7 +45,9 @@ impl EcpPrivate {
                 public: public.to_vec(),
                 key,
             }),
-            _ => Err(CryptoError::Provider("form of the public elliptic curve key")),
+            _ => Err(CryptoError::Provider(
+                "form of the public elliptic curve key",
+            )),
         }
     }
 
@@ -82,10 +84,9 @@ impl Curve {
             DhGroup::EcpP256 => (&ECDH_P256, 32, 0xff),
             DhGroup::EcpP384 => (&ECDH_P384, 48, 0xff),
             DhGroup::EcpP521 => (&ECDH_P521, 66, 0x01),
-            DhGroup::Modp1536
-            | DhGroup::Modp2048
-            | DhGroup::Modp3072
-            | DhGroup::EcpSecp160r1 => return Err(CryptoError::UnsupportedGroup(group)),
+            DhGroup::Modp1536 | DhGroup::Modp2048 | DhGroup::Modp3072 | DhGroup::EcpSecp160r1 => {
+                return Err(CryptoError::UnsupportedGroup(group));
+            }
         };
         Ok(Self {
             algorithm,

@@ -15,7 +15,10 @@ pub struct DhPrivate {
 impl DhPrivate {
     /// Whether [`generate`](Self::generate) knows the group.
     pub const fn supports(group: DhGroup) -> bool {
-        matches!(group, DhGroup::EcpP256 | DhGroup::EcpP384 | DhGroup::EcpP521)
+        matches!(
+            group,
+            DhGroup::EcpP256 | DhGroup::EcpP384 | DhGroup::EcpP521
+        )
     }
 
     /// Draws a private value from `rng`; the same octets give the same value.

@@ -1,1 +1,170 @@
+//! RFC 5903 vectors, and p256 and p384 as oracles.
 
+use p256::elliptic_curve::sec1::ToSec1Point;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    rng::{Rng, SeededRng},
+    test_support::{FixedRng, hex},
+};
+
+/// Group, private and public value of the initiator, of the responder, shared secret.
+const RFC_5903: [(DhGroup, &str, &str, &str, &str, &str); 3] = [
+    (
+        DhGroup::EcpP256,
+        "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433",
+        "dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c37725811805271a0461cdb\
+         8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3",
+        "c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53",
+        "d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf6356fbf3ca366c\
+         c23e8157854c13c58d6aac23f046ada30f8353e74f33039872ab",
+        "d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de",
+    ),
+    (
+        DhGroup::EcpP384,
+        "099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655e35b538041e6\
+         49ee3faef896783ab194",
+        "667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6de3ac808acb4\
+         bdb4c88732aee95f41aa9482ed1fc0eeb9cafc4984625ccfc23f65032149e0e144ada0241815\
+         35a0f38eeb9fcff3c2c947dae69b4c634573a81c",
+        "41cb0779b4bdb85d47846725fbec3c9430fab46cc8dc5060855cc9bda0aa2942e0308312916b\
+         8ed2960e4bd55a7448fc",
+        "e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d0d1ac43a0336\
+         def96fda41d0774a3571dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68\
+         759dd1fff83fa40142209dff5eaad96db9e6386c",
+        "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9\
+         e9d09cf5d4a270f59746",
+    ),
+    (
+        DhGroup::EcpP521,
+        "0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a095aa85a30fe1\
+         c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d4a52",
+        "0015417e84dbf28c0ad3c278713349dc7df153c897a1891bd98bab4357c9ecbee1e3bf42e00b\
+         8e380aeae57c2d107564941885942af5a7f4601723c4195d176ced3e017cae20b6641d2eeb69\
+         5786d8c946146239d099e18e1d5a514c739d7cb4a10ad8a788015ac405d7799dc75e7b7d5b6c\
+         f2261a6a7f1507438bf01beb6ca3926f9582",
+        "0145ba99a847af43793fdd0e872e7cdfa16be30fdc780f97bccc3f078380201e9c677d600b34\
+         3757a3bdbf2a3163e4c2f869cca7458aa4a4effc311f5cb151685eb9",
+        "00d0b3975ac4b799f5bea16d5e13e9af971d5e9b984c9f39728b5e5739735a219b97c356436a\
+         dc6e95bb0352f6be64a6c2912d4ef2d0433ced2b6171640012d9460f015c68226383956e3bd0\
+         66e797b623c27ce0eac2f551a10c2c724d9852077b87220b6536c5c408a1d2aebb8e86d678ae\
+         49cb57091f4732296579ab44fcd17f0fc56a",
+        "01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04d1427e73ca4b\
+         aa240a34786859810c06b3c715a3a8cc3151f2bee417996d19f3ddea",
+    ),
+];
+
+/// RFC 5903 section 8. 7401-5.2.7-09
+#[test]
+fn the_published_exchanges_of_all_three_curves_come_out() {
+    for (group, i, public_i, r, public_r, shared) in RFC_5903 {
+        let initiator = DhPrivate::generate(group, &mut FixedRng::new(&hex(i))).expect("group");
+        let responder = DhPrivate::generate(group, &mut FixedRng::new(&hex(r))).expect("group");
+        assert_eq!(initiator.public_value(), hex(public_i));
+        assert_eq!(responder.public_value(), hex(public_r));
+        assert_eq!(initiator.public_value().len(), group.public_value_len());
+        let want = Secret::new(hex(shared));
+        assert_eq!(initiator.agree(responder.public_value()), Ok(want.clone()));
+        assert_eq!(responder.agree(initiator.public_value()), Ok(want));
+    }
+}
+
+#[test]
+fn the_secret_keeps_its_leading_zeros() {
+    let group = DhGroup::EcpP256;
+    let mut rng = SeededRng::new(3);
+    let ours = DhPrivate::generate(group, &mut rng).expect("group");
+    let secrets = (0..2000).map(|_| {
+        let theirs = DhPrivate::generate(group, &mut rng).expect("group");
+        ours.agree(theirs.public_value()).expect("agreed")
+    });
+    let mut zeros = 0;
+    for secret in secrets {
+        assert_eq!(secret.len(), 32);
+        zeros += usize::from(secret.as_bytes()[0] == 0);
+    }
+    assert!(zeros > 0, "the seed gives no secret with a leading zero");
+}
+
+#[test]
+fn values_that_are_no_points_of_the_curve_are_refused() {
+    for (group, i, public_i, ..) in RFC_5903 {
+        let ours = DhPrivate::generate(group, &mut FixedRng::new(&hex(i))).expect("group");
+        let good = hex(public_i);
+        let refused = Err(CryptoError::BadPublicValue);
+        let mut off_curve = good.clone();
+        *off_curve.last_mut().expect("octets") ^= 1;
+        assert_eq!(ours.agree(&off_curve), refused);
+        assert_eq!(ours.agree(&vec![0; good.len()]), refused);
+        assert_eq!(ours.agree(&vec![0xff; good.len()]), refused);
+        assert_eq!(ours.agree(&good[1..]), refused);
+        assert_eq!(ours.agree(&[]), refused);
+        let with_mark = [&[4], good.as_slice()].concat();
+        assert_eq!(ours.agree(&with_mark), refused);
+    }
+}
+
+#[test]
+fn zero_and_too_great_private_values_are_drawn_again() {
+    let (group, i, public_i, ..) = RFC_5903[0];
+    let draws = [vec![0; 32], vec![0xff; 32], hex(i)].concat();
+    let drawn = DhPrivate::generate(group, &mut FixedRng::new(&draws)).expect("group");
+    assert_eq!(drawn.public_value(), hex(public_i));
+    let broken = DhPrivate::generate(group, &mut FixedRng::new(&[0]));
+    assert!(matches!(broken, Err(CryptoError::Provider(_))));
+}
+
+#[test]
+fn groups_of_later_issues_are_refused() {
+    for group in [
+        DhGroup::Modp1536,
+        DhGroup::Modp2048,
+        DhGroup::Modp3072,
+        DhGroup::EcpSecp160r1,
+    ] {
+        assert!(!DhPrivate::supports(group));
+        let made = DhPrivate::generate(group, &mut SeededRng::new(1));
+        assert!(matches!(made, Err(CryptoError::UnsupportedGroup(g)) if g == group));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_fast_and_the_portable_curves_agree(seed: u64) {
+        let mut draws = [0; 96];
+        SeededRng::new(seed).fill(&mut draws);
+        let (ours, theirs) = draws.split_at(48);
+
+        let fast = DhPrivate::generate(DhGroup::EcpP256, &mut FixedRng::new(&ours[..32])).expect("group");
+        let mine = p256::SecretKey::from_slice(&ours[..32]).expect("scalar").public_key();
+        let point = mine.to_sec1_point(false);
+        prop_assert_eq!(fast.public_value(), &point.as_bytes()[1..]);
+        let peer = p256::SecretKey::from_slice(&theirs[..32]).expect("scalar");
+        let want = p256::ecdh::diffie_hellman(peer.to_nonzero_scalar(), mine.as_affine());
+        let point = peer.public_key().to_sec1_point(false);
+        let kij = fast.agree(&point.as_bytes()[1..]).expect("agreed");
+        prop_assert_eq!(kij.as_bytes(), want.raw_secret_bytes().as_slice());
+
+        let fast = DhPrivate::generate(DhGroup::EcpP384, &mut FixedRng::new(ours)).expect("group");
+        let mine = p384::SecretKey::from_slice(ours).expect("scalar").public_key();
+        let peer = p384::SecretKey::from_slice(theirs).expect("scalar");
+        let want = p384::ecdh::diffie_hellman(peer.to_nonzero_scalar(), mine.as_affine());
+        let point = peer.public_key().to_sec1_point(false);
+        let kij = fast.agree(&point.as_bytes()[1..]).expect("agreed");
+        prop_assert_eq!(kij.as_bytes(), want.raw_secret_bytes().as_slice());
+    }
+
+    #[test]
+    fn any_public_value_is_taken_or_refused(value in proptest::collection::vec(any::<u8>(), 0..140)) {
+        for (group, i, ..) in RFC_5903 {
+            let ours = DhPrivate::generate(group, &mut FixedRng::new(&hex(i))).expect("group");
+            if let Ok(kij) = ours.agree(&value) {
+                prop_assert_eq!(value.len(), group.public_value_len());
+                prop_assert_eq!(kij.len() * 2, value.len());
+            }
+        }
+    }
+}

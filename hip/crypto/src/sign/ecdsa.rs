@@ -253,15 +253,40 @@ pub(crate) fn hi_of(curve: Curve, point: &[u8]) -> Vec<u8> {
 /// RFC 7401 does not fix the form of the point; like the other implementations we take the
 /// uncompressed form of SEC 1 and no other, since the HIT depends on it.
 pub(crate) fn point_of(hi: &[u8]) -> Result<(Curve, &[u8]), CryptoError> {
-    let (label, point) =
-        split_u16(hi).ok_or(CryptoError::MalformedKey("ECDSA: no curve label"))?;
+    let (label, point) = split_u16(hi).ok_or(CryptoError::MalformedKey("ECDSA: no curve label"))?;
     let curve = match label {
         1 => Curve::P256,
         2 => Curve::P384,
         _ => return Err(CryptoError::MalformedKey("ECDSA: unknown curve label")),
     };
     if point.len() != 1 + 2 * curve.field_len() || point.first() != Some(&UNCOMPRESSED) {
-        return Err(CryptoError::MalformedKey("ECDSA: the point is not 04 | x | y"));
+        return Err(CryptoError::MalformedKey(
+            "ECDSA: the point is not 04 | x | y",
+        ));
     }
     Ok((curve, point))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::hex;
+
+    /// RFC 6979 appendix A.2.6, SHA-384.
+    #[test]
+    fn portable_ecdsa_on_p384_gives_the_published_signature() {
+        let scalar = hex(
+            "6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d8\
+             96d5724e4c70a825f872c9ea60d2edf5",
+        );
+        let key = EcdsaPrivate::from_scalar(Curve::P384, Secret::new(scalar)).expect("scalar");
+        let key = key.into_portable().expect("portable");
+        let want = hex(
+            "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c\
+             81a648152e44acf96e36dd1e80fabe46\
+             99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94f\
+             a329c145786e679e7b82c71a38628ac8",
+        );
+        assert_eq!(key.sign(b"sample").expect("signed"), want);
+    }
 }

@@ -78,8 +78,7 @@ pub(crate) fn hi_of(key: &[u8]) -> Vec<u8> {
 
 /// The raw public key in the HI octets.
 pub(crate) fn key_of(hi: &[u8]) -> Result<[u8; KEY_LEN], CryptoError> {
-    let (label, rest) =
-        split_u16(hi).ok_or(CryptoError::MalformedKey("EdDSA: no curve label"))?;
+    let (label, rest) = split_u16(hi).ok_or(CryptoError::MalformedKey("EdDSA: no curve label"))?;
     if label != CURVE_LABEL {
         return Err(CryptoError::MalformedKey("EdDSA: the curve is not Ed25519"));
     }
@@ -87,7 +86,9 @@ pub(crate) fn key_of(hi: &[u8]) -> Result<[u8; KEY_LEN], CryptoError> {
         Some((0, key)) => key
             .try_into()
             .map_err(|_| CryptoError::MalformedKey("an Ed25519 key has 32 octets")),
-        _ => Err(CryptoError::MalformedKey("EdDSA: the octets behind the label are not zero")),
+        _ => Err(CryptoError::MalformedKey(
+            "EdDSA: the octets behind the label are not zero",
+        )),
     }
 }
 

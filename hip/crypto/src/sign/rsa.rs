@@ -37,21 +37,10 @@ impl RsaPrivate {
             .map_err(|_| CryptoError::Provider("RSA key generation"))
     }
 
-    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<(KeyAlgorithm, Self), CryptoError> {
-        let key = RsaKeyPair::from_pkcs8(pkcs8)
-            .map_err(|_| CryptoError::MalformedKey("no consistent RSA key"))?;
-        let algorithm = match key.public_modulus_len() {
-            256 => KeyAlgorithm::Rsa2048,
-            384 => KeyAlgorithm::Rsa3072,
-            512 => KeyAlgorithm::Rsa4096,
-            0..256 => return Err(CryptoError::WeakKey("RSA of less than 2048 bits")),
-            _ => {
-                return Err(CryptoError::MalformedKey(
-                    "RSA of another size than 2048, 3072 or 4096 bits",
-                ));
-            }
-        };
-        Ok((algorithm, Self(key)))
+    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, CryptoError> {
+        RsaKeyPair::from_pkcs8(pkcs8)
+            .map(Self)
+            .map_err(|_| CryptoError::MalformedKey("no consistent RSA key"))
     }
 
     pub(super) fn hi(&self) -> Result<Vec<u8>, CryptoError> {
@@ -146,9 +135,14 @@ pub(crate) fn hi_of(e: &[u8], n: &[u8]) -> Result<Vec<u8>, CryptoError> {
 pub(crate) fn components_of(hi: &[u8]) -> Result<(&[u8], &[u8]), CryptoError> {
     const SHORT: CryptoError = CryptoError::MalformedKey("RSA: the key ends early");
     let (length, rest) = match hi {
+        [] | [0] | [0, _] => return Err(SHORT),
+        [0, 0, ..] => {
+            return Err(CryptoError::MalformedKey(
+                "RSA: the exponent length has two forms",
+            ));
+        }
         [0, high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]), rest),
         [short, rest @ ..] => (u16::from(*short), rest),
-        [] => return Err(SHORT),
     };
     rest.split_at_checked(usize::from(length)).ok_or(SHORT)
 }
