@@ -83,7 +83,8 @@ impl PacketSocket {
             Carrier::RawHip => Socket::new(domain, Type::RAW, Some(PROTOCOL_HIP.into())),
             Carrier::RawEsp => Socket::new(domain, Type::RAW, Some(PROTOCOL_ESP.into())),
         }?;
-        if bound.is_ipv6() {
+        // Raw IPv6 sockets never carry IPv4, and refuse to be told.
+        if bound.is_ipv6() && carrier == Carrier::Udp {
             socket.set_only_v6(true)?;
         }
         socket.bind(&bound.into())?;
