@@ -116,7 +116,11 @@ impl Netlink {
 
     /// Removes a route made by [`add_route`](Self::add_route).
     pub(crate) fn remove_route(&mut self, route: &Route) -> io::Result<()> {
-        self.change(Message::DelRoute(route.message()), 0)
+        let mut message = route.message();
+        // Whoever made it: one left by a killed host, or by hand.
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
+        self.change(Message::DelRoute(message), 0)
     }
 
     /// Every address of this network namespace, in the kernel's order.

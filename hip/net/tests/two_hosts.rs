@@ -34,9 +34,16 @@ fn exchange(transport: Transport, v6: bool) {
         assert_eq!(peer.state, "ESTABLISHED");
         assert_eq!(session.transport, transport.to_string());
         assert_eq!(session.remote.is_ipv6(), v6);
-        assert!(session.packets_in > 20 && session.packets_out > 20, "{session:?}");
-        let lost: Vec<_> =
-            status.data.dropped.keys().filter(|reason| *reason != "out.not-for-peer").collect();
+        assert!(
+            session.packets_in > 20 && session.packets_out > 20,
+            "{session:?}"
+        );
+        let lost: Vec<_> = status
+            .data
+            .dropped
+            .keys()
+            .filter(|reason| *reason != "out.not-for-peer")
+            .collect();
         assert!(lost.is_empty(), "{lost:?}");
     }
     stop(&lab, hosts);
@@ -64,8 +71,12 @@ fn raw_ipv6_carries_pings_and_tcp_by_hit_and_lsi() {
 
 /// Sends a megabyte from side 0 to side 1 and back.
 fn transfer(lab: &Lab, to: IpAddr) {
-    let data: Vec<u8> = (0..1 << 20u32).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let listener = lab.inside(1, || TcpListener::bind((Ipv6Addr::UNSPECIFIED, 7777)).expect("listen"));
+    let data: Vec<u8> = (0..1 << 20u32)
+        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let listener = lab.inside(1, || {
+        TcpListener::bind((Ipv6Addr::UNSPECIFIED, 7777)).expect("listen")
+    });
     let echo = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("accept");
         let mut received = vec![0; 1 << 20];
@@ -75,8 +86,11 @@ fn transfer(lab: &Lab, to: IpAddr) {
     let expected = data.clone();
     let received = lab.inside(0, move || {
         let mut stream =
-            TcpStream::connect_timeout(&SocketAddr::new(to, 7777), Duration::from_secs(20)).expect("connect");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
+            TcpStream::connect_timeout(&SocketAddr::new(to, 7777), Duration::from_secs(20))
+                .expect("connect");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("timeout");
         stream.write_all(&data).expect("write");
         let mut received = vec![0; data.len()];
         stream.read_exact(&mut received).expect("read");
@@ -97,7 +111,10 @@ fn stop(lab: &Lab, hosts: [HipHost; 2]) {
     for side in [0, 1] {
         for family in ["-4", "-6"] {
             let routes = lab.ip(side, &[family, "route", "show", "table", "all"]);
-            assert!(!routes.contains("hip0") && !routes.contains("blackhole"), "{routes}");
+            assert!(
+                !routes.contains("hip0") && !routes.contains("blackhole"),
+                "{routes}"
+            );
         }
         assert!(!lab.ip(side, &["link"]).contains("hip0"));
     }
@@ -112,7 +129,8 @@ fn a_path_narrower_than_assumed_still_carries_everything() {
     for (transport, v6) in [(Transport::Udp, true), (Transport::Raw, false)] {
         let hosts = lab.hosts(transport, v6);
         transfer(&lab, hit_of(&hosts[1]).into());
-        lab.ping(0, peer(&hosts[0]).lsi.expect("LSI").into(), 1400);
+        transfer(&lab, peer(&hosts[0]).lsi.expect("LSI").into());
+        lab.ping(0, hit_of(&hosts[1]).into(), 1400);
         stop(&lab, hosts);
     }
 }
@@ -123,14 +141,28 @@ fn a_peer_without_locators_is_refused_at_once_and_nothing_leaves_in_clear() {
     let hosts = lab.hosts(Transport::Udp, false);
     // A default route would carry HIT packets in clear if HIP did not own the prefix.
     lab.ip(0, &["-6", "route", "add", "default", "via", "fd77::2"]);
-    let listener = lab.inside(1, || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 9999)).expect("bind"));
+    let listener = lab.inside(1, || {
+        UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 9999)).expect("bind")
+    });
     listener.set_nonblocking(true).expect("nonblocking");
     let nobody: SocketAddr = "[2001:21::dead]:9999".parse().expect("address");
     let error = lab.inside(0, move || {
         TcpStream::connect_timeout(&nobody, Duration::from_secs(20)).expect_err("refused")
     });
-    assert!(matches!(error.raw_os_error(), Some(libc::EHOSTUNREACH | libc::ENETUNREACH)), "{error}");
-    assert_eq!(peer(&hosts[0]).last_error, None);
+    assert!(
+        matches!(
+            error.raw_os_error(),
+            Some(libc::EHOSTUNREACH | libc::ENETUNREACH)
+        ),
+        "{error}"
+    );
+    let peers = status(&hosts[0]).peers;
+    let failed: Vec<_> = peers
+        .iter()
+        .filter(|peer| peer.last_error.is_some())
+        .collect();
+    assert_eq!(failed.len(), 1, "{peers:?}");
+    assert_eq!(IpAddr::from(failed[0].hit), nobody.ip());
     let mut buffer = [0; 100];
     assert!(listener.recv(&mut buffer).is_err());
     stop_unused(hosts);
@@ -146,7 +178,18 @@ fn stop_unused(hosts: [HipHost; 2]) {
 fn a_host_starts_over_what_a_killed_one_left() {
     let Some(lab) = Lab::new() else { return };
     for (family, prefix) in [("-6", "2001:20::/28"), ("-4", "198.18.0.0/16")] {
-        lab.ip(0, &[family, "route", "add", "blackhole", prefix, "metric", "2147483632"]);
+        lab.ip(
+            0,
+            &[
+                family,
+                "route",
+                "add",
+                "blackhole",
+                prefix,
+                "metric",
+                "2147483632",
+            ],
+        );
     }
     let hosts = lab.hosts(Transport::Udp, false);
     lab.ping(0, hit_of(&hosts[1]).into(), 56);
@@ -158,7 +201,10 @@ fn a_second_host_in_the_same_place_is_refused_and_leaves_the_first_alone() {
     let Some(lab) = Lab::new() else { return };
     let hosts = lab.hosts(Transport::Udp, false);
     let config = hip_net::HipHostConfig::new(lab::identity(3));
-    let error = lab.inside(0, move || HipHost::start(config)).expect_err("refused").to_string();
+    let error = lab
+        .inside(0, move || HipHost::start(config))
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("hip0"), "{error}");
     assert!(!error.contains('\n'), "{error}");
     lab.ping(0, hit_of(&hosts[1]).into(), 56);

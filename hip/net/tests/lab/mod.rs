@@ -22,28 +22,35 @@ use nix::sched::{CloneFlags, setns};
 static LABS: AtomicU32 = AtomicU32::new(0);
 
 /// Two namespaces, removed with the value.
-pub struct Lab {
+pub(crate) struct Lab {
     names: [String; 2],
 }
 
 impl Lab {
     /// Makes the namespaces; `None`, with a message, where that is not possible.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             eprintln!("skipped: network namespaces need root");
             return None;
         }
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let name = |side: char| format!("hipnet-{}-{number}-{side}", std::process::id());
-        let lab = Self { names: [name('a'), name('b')] };
+        let lab = Self {
+            names: [name('a'), name('b')],
+        };
         for name in &lab.names {
             ip(&["netns", "add", name]);
             ip(&["-n", name, "link", "set", "lo", "up"]);
         }
         let [a, b] = &lab.names;
-        ip(&["-n", a, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", b]);
+        ip(&[
+            "-n", a, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", b,
+        ]);
         for (side, name) in lab.names.iter().enumerate() {
-            let (v4, v6) = (format!("{}/24", address(side, false)), format!("{}/64", address(side, true)));
+            let (v4, v6) = (
+                format!("{}/24", address(side, false)),
+                format!("{}/64", address(side, true)),
+            );
             ip(&["-n", name, "addr", "add", &v4, "dev", "veth0"]);
             ip(&["-n", name, "addr", "add", &v6, "dev", "veth0", "nodad"]);
             ip(&["-n", name, "link", "set", "veth0", "up"]);
@@ -52,14 +59,14 @@ impl Lab {
     }
 
     /// Runs `ip` in the namespace of one side.
-    pub fn ip(&self, side: usize, arguments: &[&str]) -> String {
+    pub(crate) fn ip(&self, side: usize, arguments: &[&str]) -> String {
         let mut all = vec!["-n", &self.names[side]];
         all.extend(arguments);
         ip(&all)
     }
 
     /// Runs a program in the namespace of one side.
-    pub fn run(&self, side: usize, program: &[&str]) -> Output {
+    pub(crate) fn run(&self, side: usize, program: &[&str]) -> Output {
         Command::new("ip")
             .args(["netns", "exec", &self.names[side]])
             .args(program)
@@ -68,7 +75,11 @@ impl Lab {
     }
 
     /// Runs a function on a thread in the namespace of one side.
-    pub fn inside<T: Send + 'static>(&self, side: usize, run: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) fn inside<T: Send + 'static>(
+        &self,
+        side: usize,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let path = format!("/var/run/netns/{}", self.names[side]);
         let thread = std::thread::spawn(move || {
             let namespace = File::open(path).expect("namespace");
@@ -79,12 +90,7 @@ impl Lab {
     }
 
     /// Starts a host on each side that knows the other.
-    pub fn hosts(&self, transport: Transport, v6: bool) -> [HipHost; 2] {
-        self.hosts_with(transport, v6, |_| {})
-    }
-
-    /// The same with a change to the configuration.
-    pub fn hosts_with(&self, transport: Transport, v6: bool, change: fn(&mut HipHostConfig)) -> [HipHost; 2] {
+    pub(crate) fn hosts(&self, transport: Transport, v6: bool) -> [HipHost; 2] {
         let identities = [identity(1), identity(2)];
         [0, 1].map(|side| {
             let peer = 1 - side;
@@ -100,17 +106,26 @@ impl Lab {
             });
             let mut config = HipHostConfig::new(identities[side].clone());
             config.hosts = hosts;
-            change(&mut config);
-            self.inside(side, move || HipHost::start(config)).expect("host")
+            self.inside(side, move || HipHost::start(config))
+                .expect("host")
         })
     }
 
     /// Sends pings and asserts that every one, the first included, is answered.
-    pub fn ping(&self, side: usize, to: IpAddr, size: usize) {
+    pub(crate) fn ping(&self, side: usize, to: IpAddr, size: usize) {
         let (to, size) = (to.to_string(), size.to_string());
-        let output = self.run(side, &["ping", "-n", "-c", "3", "-i", "0.2", "-W", "10", "-s", &size, &to]);
+        let output = self.run(
+            side,
+            &[
+                "ping", "-n", "-c", "3", "-i", "0.2", "-W", "10", "-s", &size, &to,
+            ],
+        );
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("3 received"), "ping {to}:\n{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            text.contains("3 received"),
+            "ping {to}:\n{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -123,7 +138,7 @@ impl Drop for Lab {
 }
 
 /// The address of a side on the veth.
-pub fn address(side: usize, v6: bool) -> IpAddr {
+pub(crate) fn address(side: usize, v6: bool) -> IpAddr {
     let text = match (side, v6) {
         (0, false) => "10.77.0.1",
         (_, false) => "10.77.0.2",
@@ -134,12 +149,12 @@ pub fn address(side: usize, v6: bool) -> IpAddr {
 }
 
 /// An identity of its own for each number.
-pub fn identity(seed: u64) -> Arc<HostIdentity> {
+pub(crate) fn identity(seed: u64) -> Arc<HostIdentity> {
     Arc::new(HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, seed).expect("identity"))
 }
 
 /// Runs a future to its end.
-pub fn block<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -148,17 +163,20 @@ pub fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// The status of a host.
-pub fn status(host: &HipHost) -> Status {
+pub(crate) fn status(host: &HipHost) -> Status {
     block(host.status()).expect("status")
 }
 
 /// What a host knows of the only peer.
-pub fn peer(host: &HipHost) -> PeerStatus {
+pub(crate) fn peer(host: &HipHost) -> PeerStatus {
     status(host).peers.into_iter().next().expect("a peer")
 }
 
 /// Waits for an event of the host; fails when the host ends or none comes for 20 s.
-pub fn wait_for(events: &mut tokio::sync::broadcast::Receiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
+pub(crate) fn wait_for(
+    events: &mut tokio::sync::broadcast::Receiver<Event>,
+    wanted: impl Fn(&Event) -> bool,
+) -> Event {
     block(async {
         tokio::time::timeout(std::time::Duration::from_secs(20), async {
             loop {
@@ -174,7 +192,7 @@ pub fn wait_for(events: &mut tokio::sync::broadcast::Receiver<Event>, wanted: im
 }
 
 /// The HIT as an address.
-pub fn hit_of(host: &HipHost) -> Ipv6Addr {
+pub(crate) fn hit_of(host: &HipHost) -> Ipv6Addr {
     host.hit().to_addr()
 }
 
