@@ -3,19 +3,10 @@
 
 use std::net::Ipv6Addr;
 
-use hip_wire::checksum::{Delta, Sum};
-use hip_wire::ip::{PROTOCOL_DCCP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_UDP_LITE};
+use hip_wire::checksum::{Delta, Sum, field_offset};
+use hip_wire::ip::PROTOCOL_UDP;
 
 use crate::drop::DropReason;
-
-/// Where the checksum of a transport protocol stands, if it covers addresses.
-const fn checksum_offset(protocol: u8) -> Option<usize> {
-    match protocol {
-        PROTOCOL_TCP => Some(16),
-        PROTOCOL_UDP | PROTOCOL_UDP_LITE | PROTOCOL_DCCP => Some(6),
-        _ => None,
-    }
-}
 
 /// Corrects the checksum in a transport header. Length and protocol count the
 /// same in both pseudo headers, so the addresses are all that changes. A UDP
@@ -25,19 +16,17 @@ pub(crate) fn translate(
     transport: &mut [u8],
     change: Delta,
 ) -> Result<(), DropReason> {
-    let Some(at) = checksum_offset(protocol) else {
+    let Some(at) = field_offset(protocol) else {
         return Ok(());
     };
     let Some([c0, c1]) = transport.get_mut(at..at + 2) else {
         return Err(DropReason::TruncatedTransport);
     };
     let old = u16::from_be_bytes([*c0, *c1]);
-    if protocol == PROTOCOL_UDP && old == 0 {
-        return Ok(());
-    }
-    let new = match change.apply(old) {
-        0 if protocol != PROTOCOL_TCP => 0xffff,
-        new => new,
+    let new = if protocol == PROTOCOL_UDP {
+        change.apply_udp(old)
+    } else {
+        change.apply(old)
     };
     [*c0, *c1] = new.to_be_bytes();
     Ok(())

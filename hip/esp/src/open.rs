@@ -265,7 +265,7 @@ impl InboundSa {
                     Refused::TooOld => DropReason::TooOld,
                 })
         })?;
-        let resync = self.failures >= RESYNC_AFTER && self.failures % RESYNC_AFTER == 0;
+        let resync = self.failures >= RESYNC_AFTER && self.failures.is_multiple_of(RESYNC_AFTER);
         if resync {
             scratch.clear();
             scratch.extend_from_slice(body);
@@ -355,3 +355,6 @@ fn unpad(text: &[u8]) -> Result<(&[u8], u8), DropReason> {
         Err(DropReason::BadPadding)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,6 @@ impl PendingQueue {
         self.dropped
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,12 +114,13 @@ impl ReplayWindow {
 /// The word of a block of 64 numbers.
 const fn index(block: u64) -> usize {
     const MASK: u64 = WORDS as u64 - 1;
-    #[expect(clippy::cast_possible_truncation, reason = "masked to less than WORDS")]
-    let index = (block & MASK) as usize;
-    index
+    (block & MASK) as usize
 }
 
 /// Word and bit of a sequence number.
 const fn position(sequence: u64) -> (usize, u64) {
     (index(sequence / 64), 1 << (sequence % 64))
 }
+
+#[cfg(test)]
+mod tests;

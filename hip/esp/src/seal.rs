@@ -175,6 +175,9 @@ impl Outbound {
             }
             Ok(())
         });
+        if let Verdict::Dropped(reason) = verdict {
+            self.stats.drops.add(reason);
+        }
         count(&mut self.stats, verdict, 0)
     }
 
@@ -464,3 +467,54 @@ fn reply(
 const ZERO: [u8; 16] = [0; 16];
 /// Padding of the widest block.
 const PADDING: [u8; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+#[cfg(test)]
+mod tests {
+    use hip_crypto::keymat::EspKeys;
+    use hip_crypto::rng::SeededRng;
+    use hip_crypto::secret::Secret;
+    use hip_wire::path::Transport;
+    use hip_wire::registry::EspSuite;
+
+    use super::*;
+
+    /// 4303-3.3.3-01, 7402-3.3.6-04
+    #[test]
+    fn the_counter_never_wraps() {
+        let hit = |text: &str| text.parse::<Hit>().unwrap();
+        let pair = HitPair {
+            local: hit("2001:21::1"),
+            peer: hit("2001:21::2"),
+        };
+        let lsi = Lsi([198, 18, 0, 1].into());
+        let config = OutboundConfig::new(pair.local, lsi);
+        let mut outbound = Outbound::new(config, Box::new(SeededRng::new(1)));
+        let address = "192.0.2.1:10500".parse().unwrap();
+        let parameters = SaParameters {
+            local: pair.local,
+            peer: pair.peer,
+            spi: 256,
+            keys: EspKeys {
+                suite: EspSuite::AesGcm16,
+                encryption: Secret::new(vec![7; 20]),
+                authentication: Secret::new(vec![]),
+            },
+            path: Path {
+                transport: Transport::Udp,
+                local: address,
+                remote: address,
+            },
+        };
+        outbound
+            .apply(OutboundCommand::Install(parameters))
+            .unwrap();
+        outbound.sas.get_mut(&pair).unwrap().sequence = u64::MAX - 1;
+        let mut batch = SealedBatch::new();
+        assert_eq!(outbound.seal_dummy(pair, 5, &mut batch), Verdict::Sealed);
+        let exhausted = Verdict::Dropped(DropReason::SequenceExhausted);
+        assert_eq!(outbound.seal_dummy(pair, 5, &mut batch), exhausted);
+        assert_eq!(batch.len(), 1, "nothing of the refused packet is left");
+        assert_eq!(batch.runs().last().unwrap().range.end, batch.arena().len());
+        assert_eq!(outbound.stats().drops.get(DropReason::SequenceExhausted), 1);
+    }
+}
