@@ -156,7 +156,7 @@ fn rsa_algorithm(info: &PrivateKeyInfoRef<'_>) -> Result<KeyAlgorithm, KeyFileEr
     header
         .tag()
         .assert_eq(Tag::Sequence)
-        .map_err(|error| damaged(error.into()))?;
+        .map_err(|error| damaged(error))?;
     UintRef::decode(&mut reader).map_err(damaged)?;
     let modulus = UintRef::decode(&mut reader).map_err(damaged)?;
     let octets = modulus.as_bytes();

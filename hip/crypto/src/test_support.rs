@@ -19,16 +19,25 @@ pub(crate) fn hit(text: &str) -> Hit {
 }
 
 /// Gives the same octets again and again.
-pub(crate) struct FixedRng(std::iter::Cycle<std::vec::IntoIter<u8>>);
+pub(crate) struct FixedRng {
+    octets: Vec<u8>,
+    used: usize,
+}
 
 impl FixedRng {
     pub(crate) fn new(octets: &[u8]) -> Self {
-        Self(octets.to_vec().into_iter().cycle())
+        Self {
+            octets: octets.to_vec(),
+            used: 0,
+        }
     }
 }
 
 impl crate::rng::Rng for FixedRng {
     fn fill(&mut self, out: &mut [u8]) {
-        out.fill_with(|| self.0.next().expect("octets"));
+        for octet in out {
+            *octet = self.octets[self.used % self.octets.len()];
+            self.used += 1;
+        }
     }
 }

@@ -126,12 +126,15 @@ fn unusable_names_are_refused() {
 
 #[test]
 fn self_signed_certificates_of_openssl_are_read() {
-    for name in ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/openssl/");
-        let der = std::fs::read(format!("{folder}{name}.crt")).expect("certificate");
-        let pem = std::fs::read_to_string(format!("{folder}{name}.pem")).expect("key");
-        let host = crate::keyfile::decode_pem(&pem).expect("key");
-        let read = HostCertificate::from_der(&der).expect(name);
+    macro_rules! made_by_openssl {
+        ($($name:literal),*) => {[$((
+            include_str!(concat!("../../tests/vectors/openssl/", $name, ".pem")),
+            include_bytes!(concat!("../../tests/vectors/openssl/", $name, ".crt")).as_slice(),
+        )),*]};
+    }
+    for (pem, der) in made_by_openssl!("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048") {
+        let host = crate::keyfile::decode_pem(pem).expect("key");
+        let read = HostCertificate::from_der(der).expect("certificate");
         assert_eq!(read.hit(), host.hit());
         assert_eq!(read.uris(), ["urn:made-by-openssl"]);
     }
