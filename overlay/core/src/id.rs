@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hip_crypto::hash::Rhash;
 use hip_wire::hit::Hit;
 
 /// Length of a Node-ID and of a CHORD-RELOAD Resource-ID in octets (RFC 6940 §10.2, §11.1).
@@ -74,6 +75,14 @@ impl ResourceId {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; ID_LEN]) -> Self {
         Self(bytes)
+    }
+
+    /// The Resource-ID of a resource name.
+    // RFC 6940 §10.2: SHA-1, truncated to the most significant 128 bits.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Self {
+        let digest = Rhash::Sha1.digest(&[name]);
+        Self(digest.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
     /// The 16 octets, most significant first.

@@ -40,7 +40,12 @@ pub mod node;
 pub mod record;
 pub mod ring;
 pub mod seam;
+mod security;
+mod stats;
 pub mod status;
+mod storage;
+mod timers;
+pub mod wire;
 
 pub use command::{
     Answer, Command, CommandError, CommandResult, FetchCommand, FetchedValue, Selector,

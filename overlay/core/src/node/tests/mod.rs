@@ -1,0 +1,6 @@
+//! Whole overlays in virtual time.
+
+mod harness;
+mod membership;
+mod messages;
+mod storage;
