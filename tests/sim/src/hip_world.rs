@@ -50,6 +50,7 @@ pub struct HipWorld<'log> {
     inbox: Vec<(HostId, Received)>,
     established: BTreeMap<(HostId, Hit), u32>,
     failures: BTreeMap<(HostId, Hit), FailReason>,
+    recorded: Option<Vec<Datagram>>,
     broken: Option<String>,
 }
 
@@ -73,6 +74,7 @@ impl<'log> HipWorld<'log> {
             inbox: Vec::new(),
             established: BTreeMap::new(),
             failures: BTreeMap::new(),
+            recorded: None,
             broken: None,
         }
     }
@@ -176,6 +178,26 @@ impl<'log> HipWorld<'log> {
         self.host_mut(host).send_inner(now, &packet);
         self.collect(host);
         number
+    }
+
+    /// From now on every packet put on the network is kept for [`Self::take_recorded`].
+    pub fn record_packets(&mut self) {
+        self.recorded = Some(Vec::new());
+    }
+
+    /// The packets recorded so far; ends the recording.
+    pub fn take_recorded(&mut self) -> Vec<Datagram> {
+        self.recorded.take().unwrap_or_default()
+    }
+
+    /// An attacker on the path sends a packet with whatever source it claims.
+    pub fn inject(&mut self, datagram: Datagram) {
+        self.note(format_args!(
+            "attacker puts {datagram}{}",
+            describe(&datagram)
+        ));
+        self.network
+            .handle(self.now, NetworkInput::Inject { datagram });
     }
 
     /// Whether inner packet `number` was delivered.
@@ -368,6 +390,9 @@ impl<'log> HipWorld<'log> {
             "{host} puts {datagram}{}",
             describe(&datagram)
         ));
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(datagram.clone());
+        }
         let now = self.now;
         self.network
             .handle(now, NetworkInput::Send { host, datagram });

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hip_wire::time::Instant;
 
-use crate::link::{Link, LinkConfig, LinkDrop, corrupt};
+use crate::link::{Arrival, Link, LinkConfig, LinkDrop, corrupt};
 use crate::nat::{Forward, NatBox, NatConfig, NatDrop};
 use crate::packet::Datagram;
 use crate::random::SimRng;
@@ -49,6 +49,11 @@ pub enum NetworkInput {
     Send {
         /// The sender.
         host: HostId,
+        /// The packet.
+        datagram: Datagram,
+    },
+    /// An attacker on the Internet sends a packet with any source address.
+    Inject {
         /// The packet.
         datagram: Datagram,
     },
@@ -308,8 +313,22 @@ impl Network {
     /// Takes a packet, or moves packets on to `now`.
     pub fn handle(&mut self, now: Instant, input: NetworkInput) {
         self.advance(now);
-        if let NetworkInput::Send { host, datagram } = input {
-            self.send(host, datagram);
+        match input {
+            NetworkInput::Send { host, datagram } => self.send(host, datagram),
+            NetworkInput::Inject { datagram } => {
+                let arrival = Arrival {
+                    at: self.now,
+                    corrupt: false,
+                };
+                self.travel(
+                    Ok(vec![arrival]),
+                    Stage::Route(INTERNET),
+                    NOBODY,
+                    0,
+                    datagram,
+                );
+            }
+            NetworkInput::Timeout => {}
         }
     }
 
@@ -445,7 +464,7 @@ impl Network {
 
     fn travel(
         &mut self,
-        carried: Result<Vec<crate::link::Arrival>, LinkDrop>,
+        carried: Result<Vec<Arrival>, LinkDrop>,
         stage: Stage,
         origin: HostId,
         hops: u8,
@@ -514,6 +533,8 @@ pub fn address(text: &str) -> SocketAddr {
 }
 
 const MOST_HOPS: u8 = 8;
+/// The origin of injected packets, on no side of any partition.
+const NOBODY: HostId = HostId(u32::MAX);
 
 #[cfg(test)]
 mod tests;

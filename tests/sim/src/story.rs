@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::log::{EventLog, LogHash};
 
+mod adversary;
 mod exchange;
 mod lifetime;
 mod nat;
@@ -173,6 +174,26 @@ const STORIES: &[Story] = &[
         "nat-raw-blocked",
         "raw HIP behind a UDP-only box fails with a reason, UDP then works",
         nat::raw_blocked,
+    ),
+    story(
+        "reopen",
+        "data right after a close, from either end: a new association at once",
+        lifetime::reopen,
+    ),
+    story(
+        "replay-attack",
+        "everything ever sent is sent again: nothing changes, nothing arrives twice",
+        adversary::replay,
+    ),
+    story(
+        "forged-packets",
+        "damaged, cut and stretched packets in every state: nothing changes",
+        adversary::forged,
+    ),
+    story(
+        "chaos",
+        "three hosts send, close, restart and lose one another: afterwards all can talk",
+        adversary::chaos,
     ),
     story(
         "overlay-join",

@@ -84,6 +84,30 @@ pub(super) fn close(seed: u64, log: &mut EventLog) -> Result<String> {
     ))
 }
 
+/// `reopen`
+pub(super) fn reopen(seed: u64, log: &mut EventLog) -> Result<String> {
+    let mut world = HipWorld::new(seed, log);
+    let (a, b) = pair(&mut world, fair());
+    establish(&mut world, a, b)?;
+    reach(&mut world, b, a)?;
+    world.close(a, b);
+    // Within CLOSING, or when both ends are in or after CLOSED.
+    let pause = world.rng.up_to(Duration::from_millis(200));
+    world.run_for(pause);
+    let (from, to) = if seed % 2 == 0 { (a, b) } else { (b, a) };
+    let start = world.now;
+    reach(&mut world, from, to)?;
+    let took = world.now.saturating_duration_since(start);
+    expect(took < Duration::from_secs(5), || {
+        format!("reopening took {took:?}")
+    })?;
+    use_and_check(&mut world, a, b)?;
+    Ok(format!(
+        "data again {} ms after the close",
+        took.as_millis()
+    ))
+}
+
 /// `unused-association`
 pub(super) fn unused(seed: u64, log: &mut EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
