@@ -12,6 +12,7 @@
 
 use std::io::Read;
 
+pub mod esp;
 pub mod wire;
 
 mod mutate;
@@ -70,6 +71,18 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "param_other",
         body: wire::param_other,
+    },
+    Target {
+        name: "esp_open",
+        body: esp::esp_open,
+    },
+    Target {
+        name: "esp_beet",
+        body: esp::esp_beet,
+    },
+    Target {
+        name: "esp_seal",
+        body: esp::esp_seal,
     },
 ];
 
