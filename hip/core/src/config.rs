@@ -114,6 +114,9 @@ pub struct Timers {
     pub failed_hold: Duration,
     /// How long an old inbound SA is kept after a new exchange replaced it.
     pub old_sa_hold: Duration,
+    /// When data goes out and nothing has come in for so long, the peer is asked by an UPDATE
+    /// whether it is still there. [`Duration::MAX`]: never.
+    pub liveness: Duration,
     /// How long further R1s are collected after the first one, when several I1s went out in parallel.
     pub r1_collect: Duration,
 }
@@ -131,6 +134,7 @@ impl Default for Timers {
             msl: Duration::from_secs(120),
             failed_hold: Duration::from_secs(5),
             old_sa_hold: Duration::from_secs(10),
+            liveness: Duration::from_secs(10),
             r1_collect: Duration::from_millis(100),
         }
     }

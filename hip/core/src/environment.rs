@@ -17,10 +17,14 @@ use crate::config::HostConfig;
 use crate::event::Event;
 use crate::output::{Output, SaParameters};
 use crate::path::{Path, Transport};
+use crate::rate::PrefixLimiter;
 use crate::stats::{DropReason, Stats};
 
 /// SPIs below this are reserved (RFC 4303 §2.1).
 const FIRST_SPI: u32 = 256;
+
+/// NOTIFYs per second and burst towards one source prefix.
+const NOTIFY_RATE: (u32, u32) = (1, 5);
 
 pub(crate) struct Environment {
     pub(crate) now: Instant,
@@ -33,6 +37,7 @@ pub(crate) struct Environment {
     pub(crate) stats: Stats,
     /// Puzzle tries left in this call of `Host::handle`.
     pub(crate) puzzle_budget: u64,
+    pub(crate) notify_limiter: PrefixLimiter,
     outputs: VecDeque<Output>,
     inbound_spis: BTreeSet<u32>,
 }
@@ -41,13 +46,14 @@ impl Environment {
     pub(crate) fn new(
         mut config: HostConfig,
         identity: Arc<HostIdentity>,
-        rng: Box<dyn Rng>,
+        mut rng: Box<dyn Rng>,
     ) -> Self {
         config.dh_groups.retain(|&group| DhPrivate::supports(group));
         Self {
             now: Instant::ZERO,
             local: identity.hit(),
             puzzle_budget: 0,
+            notify_limiter: PrefixLimiter::new(NOTIFY_RATE.0, NOTIFY_RATE.1, rng.next_u64()),
             config,
             identity,
             rng,
@@ -100,6 +106,12 @@ impl Environment {
     pub(crate) fn resend(&mut self, path: Path, bytes: Vec<u8>) {
         self.stats.retransmitted += 1;
         self.send(path, bytes);
+    }
+
+    /// Whether this host had the address and has it no longer.
+    pub(crate) fn lost(&self, address: IpAddr) -> bool {
+        let special = address.is_unspecified() || address.is_loopback();
+        !special && !self.addresses.contains(&address)
     }
 
     pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {

@@ -73,12 +73,12 @@ impl Host {
                 outbound,
             } => {
                 self.with(peer, |association, env, _| {
-                    association.on_esp(env, inbound, outbound)
+                    association.on_esp(env, inbound, outbound);
                 });
             }
             Input::Close { peer } => {
                 self.with(peer, |association, env, _| {
-                    association.close(env, CloseReason::Local)
+                    association.close(env, CloseReason::Local);
                 });
             }
             Input::CloseAll => self.for_each(|association, env| {
@@ -142,14 +142,9 @@ impl Host {
     }
 
     fn on_datagram(&mut self, path: Path, bytes: &[u8]) {
-        let packet = match Packet::parse(bytes) {
-            Ok(packet) => packet,
-            Err(_) => {
-                return self.env.event(Event::Dropped {
-                    peer: None,
-                    reason: DropReason::Malformed,
-                });
-            }
+        let Ok(packet) = Packet::parse(bytes) else {
+            let (peer, reason) = (None, DropReason::Malformed);
+            return self.env.event(Event::Dropped { peer, reason });
         };
         self.env.stats.count_received(packet.packet_type());
         let peer = packet.sender();
@@ -262,7 +257,7 @@ impl Host {
     fn on_locators(&mut self, peer: Hit, locators: Vec<PeerLocator>) {
         if self.associations.contains_key(&peer) {
             self.with(peer, |association, env, _| {
-                association.set_locators(env, locators)
+                association.set_locators(env, locators);
             });
         } else if locators.is_empty() {
             self.locators.remove(&peer);

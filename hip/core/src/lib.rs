@@ -19,6 +19,7 @@ mod environment;
 mod event;
 mod host;
 mod input;
+mod notify;
 mod output;
 mod path;
 mod r1;

@@ -173,7 +173,10 @@ impl R1Pool {
             .or(generation.offers.first())?;
         let key = generation.keys.get(&id)?;
         let random = generation.random(env.local, nonce, id, initiator, path)?;
-        generation.offered = true;
+        if !generation.offered {
+            generation.offered = true;
+            generation.since = env.now;
+        }
         key.template
             .instantiate(initiator, id.to_be_bytes(), &random)
             .ok()

@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) exchange: Duration,
     /// The last packet in either direction.
     pub(crate) last_used: Instant,
+    /// The last authentic packet of the peer.
+    pub(crate) last_heard: Instant,
     pub(crate) updates: Updates,
     /// As Responder: HIP_MAC of the I2 accepted, and the R2 sent.
     accepted: Option<(Vec<u8>, Vec<u8>)>,
@@ -48,6 +50,7 @@ impl Session {
             outbound_spi,
             exchange,
             last_used: now,
+            last_heard: now,
             // 7401-6.8-32, 7401-6.9-28
             updates: Updates::new(rtt),
             accepted: None,
@@ -63,6 +66,22 @@ impl Session {
     pub(crate) fn resend_r2(&self, env: &mut Environment, path: Path) {
         if let Some((_, r2)) = &self.accepted {
             env.resend(path, r2.clone());
+        }
+    }
+
+    /// ESP passed. A peer that is sent data and says nothing may have lost
+    /// its state; an UPDATE finds out (7401-6.11-07 has the consequence).
+    pub(crate) fn on_esp(&mut self, env: &mut Environment, inbound: bool) {
+        self.last_used = env.now;
+        if inbound {
+            self.last_heard = env.now;
+            return;
+        }
+        let silence = env.now.saturating_duration_since(self.last_heard);
+        if silence >= env.config.timers.liveness
+            && let Err(reason) = self.probe(env)
+        {
+            env.drop_packet(self.security.peer, reason);
         }
     }
 

@@ -112,6 +112,11 @@ impl I1Sent {
         }))
     }
 
+    /// Whether it sends from an address this host has no longer.
+    pub(crate) fn is_stranded(&self, env: &Environment) -> bool {
+        self.targets.iter().all(|path| env.lost(path.local.ip()))
+    }
+
     pub(crate) fn deadline(&self) -> Instant {
         let retry = self.backoff.due();
         match &self.progress {
@@ -171,9 +176,13 @@ impl I1Sent {
 
     /// Begins to solve the puzzle of a verified R1.
     fn answer(mut self: Box<Self>, env: &mut Environment, offer: Offer) -> State {
+        let path = offer.path;
         match Solving::start(env, offer) {
             Ok(solving) => self.solve(env, solving),
             Err(refusal) => {
+                if let Some(notify_type) = refusal.notify {
+                    env.notify(path, self.peer, notify_type);
+                }
                 self.refuse(env, refusal);
                 State::I1Sent(self)
             }
@@ -358,6 +367,11 @@ impl I2Sent {
             packet,
             backoff,
         }))
+    }
+
+    /// Whether it sends from an address this host has no longer; #I holds for that one only.
+    pub(crate) fn is_stranded(&self, env: &Environment) -> bool {
+        env.lost(self.path.local.ip())
     }
 
     pub(crate) fn deadline(&self) -> Instant {

@@ -282,7 +282,7 @@ impl Association {
         }
         self.transition(env, |env, _, state| match state {
             State::R2Sent(mut state) => {
-                state.session.last_used = env.now;
+                state.session.on_esp(env, inbound);
                 // 7401-4.4.3-21
                 if inbound {
                     state.complete()
@@ -291,7 +291,7 @@ impl Association {
                 }
             }
             State::Established(mut state) => {
-                state.session.last_used = env.now;
+                state.session.on_esp(env, inbound);
                 State::Established(state)
             }
             other => other,
@@ -326,6 +326,11 @@ impl Association {
             State::R2Sent(mut state) => {
                 state.session.on_local_addresses(env, &association.locators);
                 State::R2Sent(state)
+            }
+            State::I1Sent(state) if state.is_stranded(env) => association.start(env, State::IDLE),
+            State::I2Sent(state) if state.is_stranded(env) => {
+                state.abandon(env);
+                association.start(env, State::IDLE)
             }
             other => other,
         });

@@ -8,7 +8,7 @@ use hip_wire::param::{
     DhGroupList, DiffieHellman, EchoRequestSigned, EspTransform, HipCipherList, HitSuiteList,
     HostId, Puzzle, R1Counter, TransportFormatList,
 };
-use hip_wire::registry::{DhGroup, HitSuite, ParamType};
+use hip_wire::registry::{DhGroup, EspSuite, HitSuite, NotifyType, ParamType};
 use hip_wire::time::Instant;
 
 use super::keys::{Agreed, verify_signature_2};
@@ -142,7 +142,7 @@ impl Offer {
     }
 
     // 7401-5.2.11-04, 7402-4.1.2-01, 7402-6.4-01
-    fn esp_suite(&self, config: &HostConfig) -> Option<hip_wire::registry::EspSuite> {
+    fn esp_suite(&self, config: &HostConfig) -> Option<EspSuite> {
         let esp = self.esp.as_ref()?;
         if !self.formats.formats.contains(&ParamType::ESP_TRANSFORM) {
             return None;
@@ -157,28 +157,36 @@ impl Offer {
 pub(crate) struct Refusal {
     pub(crate) dropped: DropReason,
     pub(crate) failed: FailReason,
+    /// What the Responder is told.
+    pub(crate) notify: Option<NotifyType>,
 }
 
 impl Refusal {
     const HIT_SUITE: Self = Self {
         dropped: DropReason::HitSuiteRefused,
         failed: FailReason::HitSuiteRefused,
+        notify: None,
     };
     const DH_GROUP: Self = Self {
         dropped: DropReason::BadDhGroup,
         failed: FailReason::DhGroup,
+        notify: Some(NotifyType::NO_DH_PROPOSAL_CHOSEN),
     };
     const CIPHER: Self = Self {
         dropped: DropReason::BadCipher,
         failed: FailReason::NoCipher,
+        notify: Some(NotifyType::NO_HIP_PROPOSAL_CHOSEN),
     };
+    // 7402-3.3.5-03
     const ESP_SUITE: Self = Self {
         dropped: DropReason::BadEspSuite,
         failed: FailReason::NoEspSuite,
+        notify: Some(NotifyType::NO_ESP_PROPOSAL_CHOSEN),
     };
     pub(crate) const PUZZLE: Self = Self {
         dropped: DropReason::PuzzleTooHard,
         failed: FailReason::Puzzle,
+        notify: None,
     };
 }
 

@@ -17,7 +17,7 @@ use super::{Association, R2Sent, Session, State};
 use crate::environment::Environment;
 use crate::event::Role;
 use crate::path::Path;
-use crate::r1::{Claim, HIT_SUITES, R1Pool};
+use crate::r1::{Claim, HIT_SUITES, Issued, R1Pool};
 use crate::stats::DropReason;
 
 /// What a good I2 gives.
@@ -29,13 +29,6 @@ struct Accepted {
     _authentic: Authentic,
 }
 
-/// What is to be done with an I2.
-enum Verdict {
-    New(Box<Accepted>),
-    /// The I2 that made the association, once more: R2 may have been lost.
-    Repeated,
-}
-
 /// An I2, in any state.
 pub(super) fn on_i2(
     association: &mut Association,
@@ -45,27 +38,31 @@ pub(super) fn on_i2(
     packet: &Packet<'_>,
     state: State,
 ) -> State {
-    match examine(env, pool, path, packet, &state) {
-        Ok(Verdict::New(accepted)) => {
-            answer(association, env, pool, path, packet, *accepted, state)
+    let peer = association.peer;
+    let answered = admit(env, &state, packet).and_then(|()| recognise(env, pool, path, packet));
+    let examined = answered.and_then(|answered| {
+        if replayed(pool, &answered, &state)? {
+            return Ok(None);
         }
-        Ok(Verdict::Repeated) => repeat(env, path, state),
+        let accepted = examine(env, &answered, packet);
+        // 7401-6.9.1-01: from here on the puzzle is solved, and the sender is told what is wrong
+        accepted
+            .map(Some)
+            .inspect_err(|&reason| env.report(path, peer, reason))
+    });
+    match examined {
+        Ok(None) => repeat(env, path, state),
+        Ok(Some(accepted)) => answer(association, env, pool, path, packet, accepted, state),
         Err(reason) => {
             // 7401-6.9-25: the state stays
-            env.drop_packet(association.peer, reason);
+            env.drop_packet(peer, reason);
             state
         }
     }
 }
 
-/// The checks of §6.9, cheap ones first.
-fn examine(
-    env: &Environment,
-    pool: &R1Pool,
-    path: Path,
-    packet: &Packet<'_>,
-    state: &State,
-) -> Result<Verdict, DropReason> {
+/// What needs no computation: suites, policy, crossing exchanges.
+fn admit(env: &Environment, state: &State, packet: &Packet<'_>) -> Result<(), DropReason> {
     let initiator = packet.sender();
     // 7401-6.9-05, 7401-6.9-06
     if !initiator
@@ -81,24 +78,65 @@ fn examine(
     if matches!(state, State::I2Sent(_)) && env.local < initiator {
         return Err(DropReason::Crossing);
     }
-    // 7401-6.9-12, 7401-6.9-15, 7401-4.1-02, 7401-4.1-03
+    Ok(())
+}
+
+/// An I2 that answers an R1 of ours and solves its puzzle.
+struct Answered<'a> {
+    issued: Issued<'a>,
+    counter: Option<u64>,
+    solution: Solution<'a>,
+    mac: &'a [u8],
+}
+
+/// Finds the R1 and checks the puzzle.
+// 7401-6.9-12, 7401-6.9-15, 7401-6.9-16, 7401-4.1-02, 7401-4.1-03
+fn recognise<'a>(
+    env: &Environment,
+    pool: &'a R1Pool,
+    path: Path,
+    packet: &Packet<'a>,
+) -> Result<Answered<'a>, DropReason> {
     let counter = packet.find::<R1Counter>()?.map(|counter| counter.counter);
     let claim = Claim {
         counter,
         solution: packet.require()?,
-        initiator,
+        initiator: packet.sender(),
         path,
     };
     let issued = pool.recognise(env.local, &claim)?;
     let HipMac(mac) = packet.require()?;
-    if counter.is_some_and(|counter| pool.is_replay(counter, mac)) {
-        // 7401-6.9-07
-        return if state.accepted_mac() == Some(mac) {
-            Ok(Verdict::Repeated)
-        } else {
-            Err(DropReason::Duplicate)
-        };
+    Ok(Answered {
+        issued,
+        counter,
+        solution: claim.solution,
+        mac,
+    })
+}
+
+/// Whether it is the I2 that made the association, once more: then R2 may
+/// have been lost. Any other I2 that was accepted before is a replay.
+// 7401-6.9-07
+fn replayed(pool: &R1Pool, answered: &Answered<'_>, state: &State) -> Result<bool, DropReason> {
+    let seen = answered
+        .counter
+        .is_some_and(|counter| pool.is_replay(counter, answered.mac));
+    match (seen, state.accepted_mac() == Some(answered.mac)) {
+        (true, true) => Ok(true),
+        (true, false) => Err(DropReason::Duplicate),
+        (false, _) => Ok(false),
     }
+}
+
+/// The costly checks of §6.9, in order of cost.
+fn examine(
+    env: &Environment,
+    answered: &Answered<'_>,
+    packet: &Packet<'_>,
+) -> Result<Accepted, DropReason> {
+    let Answered {
+        issued, solution, ..
+    } = answered;
     let agreed = Agreed {
         dh_group: issued.private.group(),
         cipher: chosen_cipher(env, packet)?,
@@ -111,37 +149,31 @@ fn examine(
         return Err(DropReason::BadDhGroup);
     }
     let salt = Salt {
-        i: claim.solution.random,
-        j: claim.solution.solution,
+        i: solution.random,
+        j: solution.solution,
     };
-    let hits = (env.local, initiator);
-    let keys = DerivedKeys::derive(
-        &issued.solved,
-        agreed,
-        issued.private,
-        dh.public_value,
-        &salt,
-        hits,
-    )?;
+    let hits = (env.local, packet.sender());
+    let (own, peer) = (issued.private, dh.public_value);
+    let keys = DerivedKeys::derive(&issued.solved, agreed, own, peer, &salt, hits)?;
     let outbound_spi = esp_info(packet, keys.esp_index)?;
     // 7401-6.9-23, 7401-5.3.3-13: before the costly signature
     let mac = verify_mac(&keys.hip, packet)?;
     let security = Security {
         local: env.local,
-        peer: initiator,
+        peer: packet.sender(),
         peer_identity: host_identity(packet, agreed.cipher, &keys)?,
         keys: keys.hip,
         agreed,
     };
     // 7401-6.9-24, 7401-5.3.3-14
     let signature = verify_signature(&security.peer_identity, packet)?;
-    Ok(Verdict::New(Box::new(Accepted {
+    Ok(Accepted {
         security,
         esp: keys.esp,
         esp_index: keys.esp_index,
         outbound_spi,
         _authentic: Authentic::new(mac, signature),
-    })))
+    })
 }
 
 /// The one cipher of the I2, which R1 offered.

@@ -23,6 +23,8 @@ const NONCE: usize = 16;
 
 /// A new address of the peer, UNVERIFIED.
 pub(super) struct AddressCheck {
+    /// The Update ID of the UPDATE with the nonce.
+    id: u32,
     path: Path,
     nonce: [u8; NONCE],
 }
@@ -42,8 +44,7 @@ impl Session {
     /// This host's addresses changed: if the one in use is gone, move to another and tell the peer.
     // 8046-5.2-01, 8046-3.1.2-01
     pub(crate) fn on_local_addresses(&mut self, env: &mut Environment, known: &[PeerLocator]) {
-        let local = self.path.local.ip();
-        if local.is_unspecified() || local.is_loopback() || env.addresses.contains(&local) {
+        if !env.lost(self.path.local.ip()) {
             return;
         }
         let current = PeerLocator {
@@ -78,6 +79,8 @@ impl Session {
                 address: path.local.ip(),
             },
         };
+        // What was to go out from an address that is gone cannot be acknowledged.
+        self.updates.forget(|update| update.path != path);
         let id = self.updates.take_id();
         let mut packet = self.update();
         packet
@@ -147,6 +150,9 @@ impl Session {
         acknowledged: u32,
     ) -> Result<(), DropReason> {
         let nonce = env.random::<NONCE>();
+        if let Some(earlier) = self.updates.check.take() {
+            self.updates.forget(|update| update.id == earlier.id);
+        }
         let id = self.updates.take_id();
         let mut packet = self.update();
         packet
@@ -155,7 +161,7 @@ impl Session {
             .push(&Ack::of(acknowledged))?
             .push(&EchoRequestSigned(&nonce))?;
         let packet = self.security.seal(env, packet)?;
-        self.updates.check = Some(AddressCheck { path, nonce });
+        self.updates.check = Some(AddressCheck { id, path, nonce });
         self.remember_reply(env.now, acknowledged, packet.clone());
         self.updates.track(env, id, path, packet);
         Ok(())

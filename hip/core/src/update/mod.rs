@@ -125,6 +125,12 @@ impl Updates {
         env.send(path, packet);
     }
 
+    /// Stops to care about UPDATEs that new ones made pointless.
+    // 7401-5.3.5-14
+    fn forget(&mut self, pointless: impl Fn(&Outstanding) -> bool) {
+        self.outstanding.retain(|update| !pointless(update));
+    }
+
     fn is_outstanding(&self, ack: &Ack) -> bool {
         self.outstanding
             .iter()
@@ -180,6 +186,7 @@ impl Session {
         // 7401-6.12.1-02, 7401-6.12.1-07, 7401-6.12.1-09, 7401-6.12.2-03
         let authentic = self.security.verify(packet)?;
         self.last_used = env.now;
+        self.last_heard = env.now;
         // 7401-6.12-08: ACK first
         if let Some(ack) = new_ack {
             self.updates.acknowledged(env.now, &ack);
@@ -199,6 +206,19 @@ impl Session {
             // 7401-5.3.5-03
             None => Ok(()),
         }
+    }
+
+    /// Asks whether the peer still knows the association: an UPDATE with nothing but SEQ.
+    pub(crate) fn probe(&mut self, env: &mut Environment) -> Result<(), DropReason> {
+        if !self.updates.outstanding.is_empty() {
+            return Ok(());
+        }
+        let id = self.updates.take_id();
+        let mut packet = self.update();
+        packet.push(&Seq { update_id: id })?;
+        let packet = self.security.seal(env, packet)?;
+        self.updates.track(env, id, self.path, packet);
+        Ok(())
     }
 
     /// A new UPDATE with SEQ.
