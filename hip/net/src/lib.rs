@@ -26,6 +26,7 @@ mod driver;
 mod error;
 mod host;
 pub mod hosts;
+mod ingress;
 pub mod keyfile;
 mod keylog;
 mod locators;

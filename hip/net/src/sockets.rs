@@ -50,7 +50,7 @@ pub(crate) struct SendOutcome {
     pub(crate) sent: usize,
     /// Packets it refused.
     pub(crate) refused: usize,
-    /// The last refusal was for size: the path MTU shrank.
+    /// A refusal was for size: the path MTU shrank.
     pub(crate) too_big: bool,
 }
 
@@ -206,9 +206,9 @@ impl PacketSocket {
         outcome: &mut SendOutcome,
     ) {
         let code = error.raw_os_error();
+        outcome.too_big |= code == Some(libc::EMSGSIZE);
         let Some(segment) = message.segment else {
             outcome.refused += count;
-            outcome.too_big |= code == Some(libc::EMSGSIZE);
             return;
         };
         // EIO: the egress device computes no checksums, so it never segments.

@@ -32,6 +32,8 @@ pub struct Status {
     pub addresses: Vec<IpAddr>,
     /// Open sockets, as text: `udp 0.0.0.0:10500`, `raw 139 ipv4` …
     pub sockets: Vec<String>,
+    /// Packets with a HIT or an LSI that arrive in clear on other interfaces are dropped.
+    pub ingress_guard: bool,
     /// The key log's directory while one is written.
     pub key_log: Option<String>,
     /// Every peer with an association, a configured name or an LSI, in order of HITs.
@@ -167,6 +169,7 @@ impl Driver {
             uptime_ms: millis(now.saturating_duration_since(parts.status.started)),
             addresses: self.addresses().to_vec(),
             sockets: parts.sockets.describe(),
+            ingress_guard: parts.tun.guarded(),
             key_log: parts
                 .key_log
                 .as_ref()

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use crate::{
     error::NetError,
+    ingress::IngressGuard,
     lsi::LsiPrefix,
     netlink::{Netlink, Route},
     sys,
@@ -48,6 +49,7 @@ pub(crate) struct Tun {
     index: u32,
     name: String,
     blackholes: Vec<Route>,
+    guard: Option<IngressGuard>,
 }
 
 impl Tun {
@@ -67,11 +69,13 @@ impl Tun {
             index,
             name: name.clone(),
             blackholes: Vec::new(),
+            guard: None,
         };
         // Blackholes first: there is no moment at which a packet could go elsewhere.
         for prefix in prefixes(config) {
             tun.add_blackhole(&mut netlink, prefix)?;
         }
+        tun.guard = guard(name, index, &prefixes(config));
         let step = |what: &str, result: io::Result<()>| {
             result.map_err(|error| NetError::system(format!("{name}: {what}"), error))
         };
@@ -130,6 +134,11 @@ impl Tun {
         &self.name
     }
 
+    /// Whether packets with HITs or LSIs from other interfaces are dropped.
+    pub(crate) fn guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
     fn add_blackhole(
         &mut self,
         netlink: &mut Netlink,
@@ -176,6 +185,19 @@ impl Drop for Tun {
 impl AsFd for Tun {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Guards the names before the addresses are there. A kernel without nf_tables is no reason to
+/// refuse service, but worth a warning.
+fn guard(name: &str, index: u32, prefixes: &[(IpAddr, u8)]) -> Option<IngressGuard> {
+    let loopback = nix::net::if_::if_nametoindex("lo").unwrap_or(1);
+    match IngressGuard::install(&format!("hip-{name}"), &[index, loopback], prefixes) {
+        Ok(guard) => Some(guard),
+        Err(error) => {
+            tracing::warn!(%error, "no nf_tables: packets with forged HITs from the network are not dropped");
+            None
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use hip_core::{Event, Transport};
-use hip_net::HipHost;
+use hip_core::{Event, StateName, Transport};
+use hip_net::{HipHost, HipHostConfig};
 use lab::{Lab, block, hit_of, peer, status, wait_for};
 
 /// Pings by HIT and LSI in both directions, moves a file over TCP, and looks at the account.
@@ -49,24 +49,92 @@ fn exchange(transport: Transport, v6: bool) {
     stop(&lab, hosts);
 }
 
+/// 5338-4.1-01, 5338-5-02, 9028-3-03
 #[test]
 fn udp_over_ipv4_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Udp, false);
 }
 
+/// 5338-4.1-01, 5338-5-02, 9028-3-03
 #[test]
 fn udp_over_ipv6_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Udp, true);
 }
 
+/// 5338-4.1-01, 5338-5-02
 #[test]
 fn raw_ipv4_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Raw, false);
 }
 
+/// 5338-4.1-01, 5338-5-02
 #[test]
 fn raw_ipv6_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Raw, true);
+}
+
+/// Sends UDP from side 0 to a HIT and an LSI that side 1 owns, in clear, as a neighbour could.
+#[test]
+fn forged_packets_in_clear_from_the_network_reach_nobody() {
+    let Some(lab) = Lab::new() else { return };
+    let config = HipHostConfig::new(lab::identity(9));
+    let target = lab.inside(1, move || HipHost::start(config)).expect("host");
+    if !status(&target).ingress_guard {
+        eprintln!("skipped: this kernel has no nf_tables");
+        return stop_unused([target]);
+    }
+    let hit = hit_of(&target);
+    let lsi = target.lsi().0;
+    let listen = || {
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 5555)).expect("bind");
+        socket
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .expect("timeout");
+        socket
+    };
+    let receiver = lab.inside(1, listen);
+    // Side 0 has no HIP and routes the names to its neighbour like any address.
+    lab.ip(0, &["addr", "add", "2001:21::bad/128", "dev", "lo"]);
+    lab.ip(
+        0,
+        &[
+            "-6",
+            "route",
+            "add",
+            "2001:20::/28",
+            "via",
+            "fd77::2",
+            "src",
+            "2001:21::bad",
+        ],
+    );
+    lab.ip(
+        0,
+        &["-4", "route", "add", "198.18.0.0/16", "via", "10.77.0.2"],
+    );
+    // The neighbour caches are warm: what does not arrive was dropped.
+    lab.ping(0, lab::address(1, true), 56);
+    lab.ping(0, lab::address(1, false), 56);
+    let targets: [(IpAddr, bool); 4] = [
+        (lab::address(1, true), true),
+        (lab::address(1, false), true),
+        (hit.into(), false),
+        (lsi.into(), false),
+    ];
+    for (to, arrives) in targets {
+        lab.inside(0, move || {
+            let any: IpAddr = if to.is_ipv4() {
+                [0; 4].into()
+            } else {
+                [0; 16].into()
+            };
+            let socket = UdpSocket::bind((any, 0)).expect("bind");
+            socket.send_to(b"forged", (to, 5555)).expect("sent");
+        });
+        let mut buffer = [0; 16];
+        assert_eq!(receiver.recv(&mut buffer).is_ok(), arrives, "{to}");
+    }
+    stop_unused([target]);
 }
 
 /// Sends a megabyte from side 0 to side 1 and back.
@@ -168,9 +236,36 @@ fn a_peer_without_locators_is_refused_at_once_and_nothing_leaves_in_clear() {
     stop_unused(hosts);
 }
 
-fn stop_unused(hosts: [HipHost; 2]) {
+fn stop_unused<const N: usize>(hosts: [HipHost; N]) {
     for host in hosts {
         block(host.shutdown());
+    }
+}
+
+/// 7401-6.6.2-01
+#[test]
+fn icmp_from_a_machine_without_hip_does_not_end_the_exchange() {
+    for transport in [Transport::Udp, Transport::Raw] {
+        let Some(lab) = Lab::new() else { return };
+        let [first, second] = lab.configurations(transport, false);
+        let first = lab.inside(0, move || HipHost::start(first)).expect("host");
+        let mut events = first.events();
+        first.connect(second.identity.hit()).expect("connect");
+        // The kernel of side 1 answers the first I1 with port or protocol unreachable.
+        wait_for(&mut events, |event| {
+            matches!(
+                event,
+                Event::StateChanged {
+                    to: StateName::I1Sent,
+                    ..
+                }
+            )
+        });
+        let second = lab.inside(1, move || HipHost::start(second)).expect("host");
+        wait_for(&mut events, |event| {
+            matches!(event, Event::Established { .. })
+        });
+        stop(&lab, [first, second]);
     }
 }
 
@@ -200,7 +295,7 @@ fn a_host_starts_over_what_a_killed_one_left() {
 fn a_second_host_in_the_same_place_is_refused_and_leaves_the_first_alone() {
     let Some(lab) = Lab::new() else { return };
     let hosts = lab.hosts(Transport::Udp, false);
-    let config = hip_net::HipHostConfig::new(lab::identity(3));
+    let config = HipHostConfig::new(lab::identity(3));
     let error = lab
         .inside(0, move || HipHost::start(config))
         .expect_err("refused")

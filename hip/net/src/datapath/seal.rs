@@ -43,6 +43,8 @@ pub(crate) struct SealThread {
     pending: PendingQueue,
     /// Whom packets wait for, and when the driver was told.
     waiting: BTreeMap<HitPair, Instant>,
+    /// When the driver was told that a path became narrower.
+    paths_told: Option<Instant>,
     counters: ShellCounters,
 }
 
@@ -64,6 +66,7 @@ impl SealThread {
             batch: SealedBatch::new(),
             pending: PendingQueue::new(PendingLimits::default()),
             waiting: BTreeMap::new(),
+            paths_told: None,
             counters: ShellCounters::default(),
         }
     }
@@ -155,6 +158,18 @@ impl SealThread {
             for pair in pairs {
                 self.connect(pair);
             }
+        }
+    }
+
+    /// Tells the driver that some path became narrower, at most once a second.
+    fn paths_changed(&mut self) {
+        let now = clock::now();
+        if self
+            .paths_told
+            .is_none_or(|told| now.saturating_duration_since(told) >= REMIND)
+        {
+            self.paths_told = Some(now);
+            let _ = self.driver.send(Message::PathsChanged);
         }
     }
 
@@ -256,10 +271,10 @@ impl SealThread {
         for reply in batch.replies() {
             write_tun(&self.tun, reply, &mut self.counters);
         }
-        if too_big {
-            let _ = self.driver.send(Message::PathsChanged);
-        }
         self.batch.clear();
+        if too_big {
+            self.paths_changed();
+        }
     }
 }
 

@@ -91,6 +91,16 @@ impl Lab {
 
     /// Starts a host on each side that knows the other.
     pub(crate) fn hosts(&self, transport: Transport, v6: bool) -> [HipHost; 2] {
+        let mut side = 0;
+        self.configurations(transport, v6).map(|config| {
+            side += 1;
+            self.inside(side - 1, move || HipHost::start(config))
+                .expect("host")
+        })
+    }
+
+    /// What the hosts of both sides are started with.
+    pub(crate) fn configurations(&self, transport: Transport, v6: bool) -> [HipHostConfig; 2] {
         let identities = [identity(1), identity(2)];
         [0, 1].map(|side| {
             let peer = 1 - side;
@@ -106,8 +116,7 @@ impl Lab {
             });
             let mut config = HipHostConfig::new(identities[side].clone());
             config.hosts = hosts;
-            self.inside(side, move || HipHost::start(config))
-                .expect("host")
+            config
         })
     }
 
