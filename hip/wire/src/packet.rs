@@ -177,12 +177,12 @@ impl<'a> Packet<'a> {
         self.find()?.ok_or(missing)
     }
 
-    /// The first critical parameter this crate does not know; the packet must not be processed then.
+    /// The first critical parameter this crate cannot decode; the packet must not be processed then.
     // 7401-5.2.1-09, 7401-5.2.1-11: unknown even types are no obstacle.
     pub fn unknown_critical(&self) -> Option<ParamType> {
         self.params()
             .map(|param| param.ty)
-            .find(|ty| ty.is_critical() && ty.info().is_none())
+            .find(|ty| ty.is_critical() && !ty.is_decoded())
     }
 
     /// Checks the HIP checksum with the pseudo header of the addresses the packet travelled between.
@@ -201,6 +201,10 @@ impl<'a> Packet<'a> {
     }
 
     /// The octets HIP_MAC_2 covers; `host_id_tlv` is the whole HOST_ID parameter as it came in the R1 ([`Param::raw`]).
+    ///
+    /// # Errors
+    /// [`WireErrorKind::MissingParameter`] without HIP_MAC_2 or if `host_id_tlv` is not one HOST_ID;
+    /// [`WireErrorKind::TooLong`] if both together exceed what Header Length can count.
     pub fn mac_2_input(&self, host_id_tlv: &[u8]) -> Result<Vec<u8>, WireError> {
         append_host_id(self.covered_before(ParamType::HIP_MAC_2)?, host_id_tlv)
     }
@@ -385,7 +389,7 @@ pub(crate) fn append_host_id(
         ));
     }
     covered.extend_from_slice(host_id_tlv);
-    set_header_length_wrapping(&mut covered);
+    set_header_length(&mut covered)?;
     Ok(covered)
 }
 
@@ -410,19 +414,12 @@ pub(crate) fn blank_r1_variables(covered: &mut [u8]) {
 
 /// Writes Header Length for the octets in `packet`; over 2048 octets is [`WireErrorKind::TooLong`].
 pub(crate) fn set_header_length(packet: &mut [u8]) -> Result<(), WireError> {
-    if packet.len() > MAX_PACKET_LEN {
-        return Err(WireError::new(WireErrorKind::TooLong, MAX_PACKET_LEN));
-    }
-    set_header_length_wrapping(packet);
-    Ok(())
-}
-
-/// As [`set_header_length`], modulo 256: an R2 near the limit plus the HOST_ID can exceed what the octet holds.
-fn set_header_length_wrapping(packet: &mut [u8]) {
-    let [.., low] = (packet.len() / 8).wrapping_sub(1).to_be_bytes();
+    let too_long = WireError::new(WireErrorKind::TooLong, MAX_PACKET_LEN);
+    let units = u8::try_from((packet.len() / 8).saturating_sub(1)).map_err(|_| too_long)?;
     if let Some(length) = packet.get_mut(1) {
-        *length = low;
+        *length = units;
     }
+    Ok(())
 }
 
 fn hit_from(octets: &[u8]) -> Hit {

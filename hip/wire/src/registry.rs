@@ -358,10 +358,21 @@ pub struct ParamInfo {
     pub rfc: u16,
     /// How often it can occur.
     pub occurrence: Occurrence,
+    /// What this project can do with it.
+    pub support: Support,
+}
+
+/// What this project can do with a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// [`crate::param`] decodes it.
+    Decoded,
+    /// It has a name for the printer; to a receiver it is as unknown as one without.
+    NameOnly,
 }
 
 macro_rules! parameters {
-    ($($constant:ident = $value:literal, $rfc:literal, $occurrence:ident;)*) => {
+    ($($constant:ident = $value:literal, $rfc:literal, $occurrence:ident, $support:ident;)*) => {
         impl ParamType {
             $(
                 #[doc = concat!(stringify!($constant), ", RFC ", stringify!($rfc), ".")]
@@ -374,6 +385,7 @@ macro_rules! parameters {
                 name: stringify!($constant),
                 rfc: $rfc,
                 occurrence: Occurrence::$occurrence,
+                support: Support::$support,
             }),*];
 
             /// The table row of this type, `None` if it is unknown.
@@ -384,6 +396,7 @@ macro_rules! parameters {
                         name: stringify!($constant),
                         rfc: $rfc,
                         occurrence: Occurrence::$occurrence,
+                        support: Support::$support,
                     }),)*
                     _ => None,
                 }
@@ -394,58 +407,58 @@ macro_rules! parameters {
 
 // 7401-5.2-01, 7401-5.2-02, 7401-5.2-03, 7402-5.1-01, 8046-4-01: the numbers.
 parameters! {
-    ESP_INFO = 65, 7402, Many;
-    R1_COUNTER = 129, 7401, Once;
-    LOCATOR_SET = 193, 8046, Once;
-    PUZZLE = 257, 7401, Once;
-    SOLUTION = 321, 7401, Once;
-    SEQ = 385, 7401, Once;
-    ACK = 449, 7401, Once;
-    DH_GROUP_LIST = 511, 7401, Once;
-    DIFFIE_HELLMAN = 513, 7401, Once;
-    HIP_CIPHER = 579, 7401, Once;
-    NAT_TRAVERSAL_MODE = 608, 9028, Once;
-    TRANSACTION_PACING = 610, 9028, Once;
-    ENCRYPTED = 641, 7401, Once;
-    HOST_ID = 705, 7401, Once;
-    HIT_SUITE_LIST = 715, 7401, Once;
-    CERT = 768, 8002, Many;
-    NOTIFICATION = 832, 7401, Many;
-    ECHO_REQUEST_SIGNED = 897, 7401, Once;
-    REG_INFO = 930, 8003, Once;
-    REG_REQUEST = 932, 8003, Many;
-    REG_RESPONSE = 934, 8003, Many;
-    REG_FAILED = 936, 8003, Many;
-    REG_FROM = 950, 9028, Once;
-    ECHO_RESPONSE_SIGNED = 961, 7401, Once;
-    TRANSPORT_FORMAT_LIST = 2049, 7401, Once;
-    ESP_TRANSFORM = 4095, 7402, Once;
-    SEQ_DATA = 4481, 6078, Once;
-    ACK_DATA = 4545, 6078, Once;
-    PAYLOAD_MIC = 4577, 6078, Many;
-    TRANSACTION_ID = 4580, 6078, Once;
-    OVERLAY_ID = 4592, 6079, Once;
-    ROUTE_DST = 4601, 6028, Once;
-    RELAYED_ADDRESS = 4650, 9028, Many;
-    MAPPED_ADDRESS = 4660, 9028, Once;
-    PEER_PERMISSION = 4680, 9028, Many;
-    CANDIDATE_PRIORITY = 4700, 9028, Once;
-    NOMINATE = 4710, 9028, Once;
-    HIP_TRANSPORT_MODE = 7680, 6261, Once;
-    HIP_MAC = 61505, 7401, Once;
-    HIP_MAC_2 = 61569, 7401, Once;
-    HIP_SIGNATURE_2 = 61633, 7401, Once;
-    HIP_SIGNATURE = 61697, 7401, Once;
-    ECHO_RESPONSE_UNSIGNED = 63425, 7401, Many;
-    ECHO_REQUEST_UNSIGNED = 63661, 7401, Many;
-    RELAY_FROM = 63998, 9028, Once;
-    RELAY_TO = 64002, 9028, Once;
-    OVERLAY_TTL = 64011, 6079, Once;
-    ROUTE_VIA = 64017, 6028, Once;
-    FROM = 65498, 8004, Many;
-    RVS_HMAC = 65500, 8004, Once;
-    VIA_RVS = 65502, 8004, Once;
-    RELAY_HMAC = 65520, 9028, Once;
+    ESP_INFO = 65, 7402, Many, Decoded;
+    R1_COUNTER = 129, 7401, Once, Decoded;
+    LOCATOR_SET = 193, 8046, Once, Decoded;
+    PUZZLE = 257, 7401, Once, Decoded;
+    SOLUTION = 321, 7401, Once, Decoded;
+    SEQ = 385, 7401, Once, Decoded;
+    ACK = 449, 7401, Once, Decoded;
+    DH_GROUP_LIST = 511, 7401, Once, Decoded;
+    DIFFIE_HELLMAN = 513, 7401, Once, Decoded;
+    HIP_CIPHER = 579, 7401, Once, Decoded;
+    NAT_TRAVERSAL_MODE = 608, 9028, Once, NameOnly;
+    TRANSACTION_PACING = 610, 9028, Once, NameOnly;
+    ENCRYPTED = 641, 7401, Once, Decoded;
+    HOST_ID = 705, 7401, Once, Decoded;
+    HIT_SUITE_LIST = 715, 7401, Once, Decoded;
+    CERT = 768, 8002, Many, Decoded;
+    NOTIFICATION = 832, 7401, Many, Decoded;
+    ECHO_REQUEST_SIGNED = 897, 7401, Once, Decoded;
+    REG_INFO = 930, 8003, Once, NameOnly;
+    REG_REQUEST = 932, 8003, Many, NameOnly;
+    REG_RESPONSE = 934, 8003, Many, NameOnly;
+    REG_FAILED = 936, 8003, Many, NameOnly;
+    REG_FROM = 950, 9028, Once, NameOnly;
+    ECHO_RESPONSE_SIGNED = 961, 7401, Once, Decoded;
+    TRANSPORT_FORMAT_LIST = 2049, 7401, Once, Decoded;
+    ESP_TRANSFORM = 4095, 7402, Once, Decoded;
+    SEQ_DATA = 4481, 6078, Once, NameOnly;
+    ACK_DATA = 4545, 6078, Once, NameOnly;
+    PAYLOAD_MIC = 4577, 6078, Many, NameOnly;
+    TRANSACTION_ID = 4580, 6078, Once, NameOnly;
+    OVERLAY_ID = 4592, 6079, Once, NameOnly;
+    ROUTE_DST = 4601, 6028, Once, NameOnly;
+    RELAYED_ADDRESS = 4650, 9028, Many, NameOnly;
+    MAPPED_ADDRESS = 4660, 9028, Once, NameOnly;
+    PEER_PERMISSION = 4680, 9028, Many, NameOnly;
+    CANDIDATE_PRIORITY = 4700, 9028, Once, NameOnly;
+    NOMINATE = 4710, 9028, Once, NameOnly;
+    HIP_TRANSPORT_MODE = 7680, 6261, Once, NameOnly;
+    HIP_MAC = 61505, 7401, Once, Decoded;
+    HIP_MAC_2 = 61569, 7401, Once, Decoded;
+    HIP_SIGNATURE_2 = 61633, 7401, Once, Decoded;
+    HIP_SIGNATURE = 61697, 7401, Once, Decoded;
+    ECHO_RESPONSE_UNSIGNED = 63425, 7401, Many, Decoded;
+    ECHO_REQUEST_UNSIGNED = 63661, 7401, Many, Decoded;
+    RELAY_FROM = 63998, 9028, Once, NameOnly;
+    RELAY_TO = 64002, 9028, Once, NameOnly;
+    OVERLAY_TTL = 64011, 6079, Once, NameOnly;
+    ROUTE_VIA = 64017, 6028, Once, NameOnly;
+    FROM = 65498, 8004, Many, NameOnly;
+    RVS_HMAC = 65500, 8004, Once, NameOnly;
+    VIA_RVS = 65502, 8004, Once, NameOnly;
+    RELAY_HMAC = 65520, 9028, Once, NameOnly;
 }
 
 impl ParamType {
@@ -462,6 +475,14 @@ impl ParamType {
             0..=61439 => Coverage::MacAndSignature,
             61440..=62463 => Coverage::Authenticator,
             62464.. => Coverage::Unprotected,
+        }
+    }
+
+    /// True if this project can decode the type.
+    pub const fn is_decoded(self) -> bool {
+        match self.info() {
+            Some(info) => matches!(info.support, Support::Decoded),
+            None => false,
         }
     }
 

@@ -59,10 +59,11 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
+/// `NAME[contents]`, with a `!` after a critical type this crate cannot decode.
 impl Display for Param<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.ty)?;
-        if self.ty.info().is_none() && self.ty.is_critical() {
+        if !self.ty.is_decoded() && self.ty.is_critical() {
             f.write_str("!")?;
         }
         f.write_str("[")?;

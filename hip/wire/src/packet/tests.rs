@@ -308,6 +308,12 @@ fn only_unknown_critical_parameters_stop_the_processing() {
         Packet::parse(&bytes).unwrap().unknown_critical(),
         Some(ParamType(1001))
     );
+    // A name in the registry is no support.
+    let bytes = raw(16, &[(385, &[0; 4]), (4601, &[0; 20])]);
+    assert_eq!(
+        Packet::parse(&bytes).unwrap().unknown_critical(),
+        Some(ParamType::ROUTE_DST)
+    );
 }
 
 #[test]
@@ -404,6 +410,12 @@ fn hip_mac_2_covers_the_host_id_of_the_r1_and_counts_it() {
     ] {
         assert!(packet.mac_2_input(wrong).is_err());
     }
+    let mut giant = Vec::new();
+    push_tlv(&mut giant, ParamType::HOST_ID, &[0; 1990]).unwrap();
+    assert_eq!(
+        packet.mac_2_input(&giant).unwrap_err().kind,
+        WireErrorKind::TooLong
+    );
 }
 
 /// 7401-5.2.15-02
