@@ -182,7 +182,13 @@ impl Security {
         value: Option<&[u8]>,
     ) -> Result<Signature, CryptoError> {
         let identity = self.signer_identity();
-        self.sign(&data_input(resource, kind, storage_time, (place, value), &identity))
+        self.sign(&data_input(
+            resource,
+            kind,
+            storage_time,
+            (place, value),
+            &identity,
+        ))
     }
 
     /// Checks a value's signature.

@@ -38,7 +38,10 @@ impl Stats {
             ("requests_timed_out", self.timed_out),
             ("requests_answered_again", self.answered_again),
         ];
-        let drops = self.drops.iter().map(|(reason, count)| (reason.name(), *count));
+        let drops = self
+            .drops
+            .iter()
+            .map(|(reason, count)| (reason.name(), *count));
         own.into_iter().chain(drops).collect()
     }
 }

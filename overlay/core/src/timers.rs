@@ -50,7 +50,11 @@ impl Timers {
 
     /// Starts a timer unless it runs and ends earlier.
     pub(crate) fn set_at_latest(&mut self, timer: Timer, at: Instant) {
-        if self.by_timer.get(&timer).is_none_or(|running| at < *running) {
+        if self
+            .by_timer
+            .get(&timer)
+            .is_none_or(|running| at < *running)
+        {
             self.set(timer, at);
         }
     }

@@ -38,13 +38,24 @@ impl AnswerCache {
     }
 
     /// The answer given to a request before.
-    pub(super) fn get(&mut self, requester: NodeId, transaction: u64, now: Instant) -> Option<Body> {
+    pub(super) fn get(
+        &mut self,
+        requester: NodeId,
+        transaction: u64,
+        now: Instant,
+    ) -> Option<Body> {
         self.forget_old(now);
         self.answers.get(&(requester, transaction)).cloned()
     }
 
     /// Remembers an answer.
-    pub(super) fn insert(&mut self, requester: NodeId, transaction: u64, answer: Body, now: Instant) {
+    pub(super) fn insert(
+        &mut self,
+        requester: NodeId,
+        transaction: u64,
+        answer: Body,
+        now: Instant,
+    ) {
         self.forget_old(now);
         let key = (requester, transaction);
         if self.answers.insert(key, answer).is_none() {

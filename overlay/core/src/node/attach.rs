@@ -29,7 +29,10 @@ impl Node {
 
     /// Attaches to those of `peers` that belong into our neighbour table.
     pub(super) fn learn(&mut self, peers: &[NodeId], through: NodeId) {
-        if matches!(self.state, NodeState::Idle | NodeState::Leaving | NodeState::Left) {
+        if matches!(
+            self.state,
+            NodeState::Idle | NodeState::Leaving | NodeState::Left
+        ) {
             return;
         }
         for peer in peers.iter().copied() {
@@ -41,7 +44,10 @@ impl Node {
 
     /// Whether a link to a peer is neither there nor on its way nor lately found impossible.
     pub(super) fn may_try(&self, peer: NodeId) -> bool {
-        let suspected = self.suspects.get(&peer).is_some_and(|until| *until > self.now);
+        let suspected = self
+            .suspects
+            .get(&peer)
+            .is_some_and(|until| *until > self.now);
         peer != self.id
             && !peer.is_wildcard()
             && !suspected
@@ -53,7 +59,8 @@ impl Node {
     /// Has the shell open a link.
     pub(super) fn open(&mut self, peer: NodeId) {
         if peer != self.id && !self.links.contains_key(&peer) && self.opening.insert(peer) {
-            self.timers.set(Timer::Opening(peer), self.now + OPEN_PATIENCE);
+            self.timers
+                .set(Timer::Opening(peer), self.now + OPEN_PATIENCE);
             self.outputs.push_back(Output::Open { peer });
         }
     }
@@ -174,7 +181,8 @@ impl Node {
             self.refresh_tables();
             // §10.7.2: reactive recovery looks for another finger.
             if self.state == NodeState::Joined && self.config.reactive && had_fingers {
-                self.timers.set_at_latest(Timer::Fingers, self.now + super::ANNOUNCE_DELAY);
+                self.timers
+                    .set_at_latest(Timer::Fingers, self.now + super::ANNOUNCE_DELAY);
             }
         }
         self.fail_requests_to(peer);
@@ -196,7 +204,11 @@ impl Node {
         if !self.would_be_neighbor(peer) {
             return false;
         }
-        let spare = self.links.keys().copied().find(|other| !self.is_neighbor(*other));
+        let spare = self
+            .links
+            .keys()
+            .copied()
+            .find(|other| !self.is_neighbor(*other));
         if let Some(other) = spare {
             self.close_link(other);
         }

@@ -185,7 +185,10 @@ impl Node {
         let (body, step) = if metadata {
             (Body::StatReq(request), UserStep::Stat(fetch.kind))
         } else {
-            (Body::FetchReq(request), UserStep::Fetch(fetch.resource, fetch.kind))
+            (
+                Body::FetchReq(request),
+                UserStep::Fetch(fetch.resource, fetch.kind),
+            )
         };
         self.ask(id, vec![fetch.resource.into()], &body, step)
     }
@@ -291,7 +294,9 @@ impl Node {
             return Ok(None);
         }
         let verified = self.security.verify_data(resource, kind, value);
-        verified.map(|verified| Some(verified.signer())).map_err(|_| ())
+        verified
+            .map(|verified| Some(verified.signer()))
+            .map_err(|_| ())
     }
 
     fn trace(&mut self, id: u64, destination: Destination) -> Result<(), CommandError> {
@@ -353,14 +358,19 @@ impl From<Target> for Destination {
     }
 }
 
-fn model_specifier(model: DataModel, selectors: &[Selector]) -> Result<ModelSpecifier, CommandError> {
+fn model_specifier(
+    model: DataModel,
+    selectors: &[Selector],
+) -> Result<ModelSpecifier, CommandError> {
     let misfit = CommandError::Invalid("this Kind has another data model");
     match model {
         DataModel::Single if selectors.iter().all(|one| *one == Selector::Single) => {
             Ok(ModelSpecifier::Single)
         }
         DataModel::Single => Err(misfit),
-        DataModel::Array if selectors.is_empty() => Ok(ModelSpecifier::Ranges(vec![(0, LAST_INDEX)])),
+        DataModel::Array if selectors.is_empty() => {
+            Ok(ModelSpecifier::Ranges(vec![(0, LAST_INDEX)]))
+        }
         DataModel::Array => {
             let ranges = selectors.iter().map(|one| match one {
                 Selector::Index(index) => Ok((*index, *index)),
@@ -397,7 +407,9 @@ fn one_kind(kind: KindId, kinds: Vec<KindData>) -> Result<KindData, CommandError
 
 fn stored(answer: StoreAns, responder: NodeId) -> CommandResult {
     let mut kinds = answer.kinds.into_iter();
-    let one = kinds.next().ok_or(CommandError::Invalid("the answer is empty"))?;
+    let one = kinds
+        .next()
+        .ok_or(CommandError::Invalid("the answer is empty"))?;
     Ok(Answer::Stored(StoreOutcome {
         generation: one.generation,
         responder,

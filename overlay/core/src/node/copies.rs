@@ -147,7 +147,9 @@ impl Node {
         };
         group.owned = true;
         group.copies.retain(|peer| targets.contains(peer));
-        let missing = targets.into_iter().filter(|peer| !group.copies.contains(peer));
+        let missing = targets
+            .into_iter()
+            .filter(|peer| !group.copies.contains(peer));
         for peer in missing {
             if !self.copies.held_back.contains(&peer) {
                 let target = CopyTarget::Peer(peer);
@@ -241,10 +243,16 @@ impl Node {
     #[allow(clippy::type_complexity)] // one use, spelled out
     fn chunks(&self, key: &GroupKey) -> Option<(u64, u64, Vec<(Vec<u8>, Vec<Arc<Certificate>>)>)> {
         let group = self.store.group(key)?;
-        let room = self.config.max_message_size.saturating_sub(MESSAGE_OVERHEAD);
+        let room = self
+            .config
+            .max_message_size
+            .saturating_sub(MESSAGE_OVERHEAD);
         let mut chunks: Vec<(Vec<u8>, Vec<Arc<Certificate>>)> = Vec::new();
         let mut used = usize::MAX;
-        let live = group.values.values().filter(|value| value.expires > self.now);
+        let live = group
+            .values
+            .values()
+            .filter(|value| value.expires > self.now);
         for value in live {
             let bytes = value.aged(self.now).to_bytes().ok()?;
             let cost = bytes.len() + value.certificate.der.len() + 3;
@@ -277,7 +285,9 @@ impl Node {
             {
                 self.fetch_newer(job.key, signer);
             }
-            Outcome::Refused { signer, .. } => self.drop_message(DropReason::ReplicaRefused, signer),
+            Outcome::Refused { signer, .. } => {
+                self.drop_message(DropReason::ReplicaRefused, signer)
+            }
             Outcome::NoAnswer => {}
         }
         let Some(progress) = self.copies.running.get_mut(&job) else {
@@ -314,13 +324,19 @@ impl Node {
 
     /// Asks a peer for all values of a group.
     fn fetch_newer(&mut self, key: GroupKey, from: NodeId) {
-        let pending = self.is_requesting(|purpose| matches!(purpose, Purpose::Newer(of) if *of == key));
+        let pending =
+            self.is_requesting(|purpose| matches!(purpose, Purpose::Newer(of) if *of == key));
         if pending || from == self.id {
             return;
         }
         if let Some(body) = self.fetch_all(key) {
             let destinations = vec![Destination::Node(from)];
-            self.request(destinations, &Body::FetchReq(body), Purpose::Newer(key), None);
+            self.request(
+                destinations,
+                &Body::FetchReq(body),
+                Purpose::Newer(key),
+                None,
+            );
         }
     }
 
@@ -365,7 +381,10 @@ impl Node {
     }
 
     fn is_newer(&self, key: &GroupKey, value: &StoredData) -> bool {
-        let held = self.store.group(key).and_then(|group| group.values.get(&value.place));
+        let held = self
+            .store
+            .group(key)
+            .and_then(|group| group.values.get(&value.place));
         value.lifetime > 0 && held.is_none_or(|held| held.data.storage_time < value.storage_time)
     }
 

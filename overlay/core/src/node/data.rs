@@ -178,6 +178,7 @@ impl Node {
     }
 
     pub(super) fn persist(&mut self, changes: Vec<StoreChange>) {
-        self.outputs.extend(changes.into_iter().map(Output::Persist));
+        self.outputs
+            .extend(changes.into_iter().map(Output::Persist));
     }
 }

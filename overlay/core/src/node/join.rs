@@ -53,6 +53,7 @@ impl Node {
             NodeState::Idle | NodeState::Left => {
                 self.joining = Joining::default();
                 self.joining.waiting.push(command);
+                self.suspects.clear();
                 self.start_round();
             }
             _ => self.joining.waiting.push(command),
@@ -81,7 +82,8 @@ impl Node {
         let Some(peer) = self.joining.bootstrap else {
             return self.end_round();
         };
-        self.timers.set(Timer::Join, self.now + super::OPEN_PATIENCE);
+        self.timers
+            .set(Timer::Join, self.now + super::OPEN_PATIENCE);
         if self.links.contains_key(&peer) {
             self.locate(peer);
         } else {
@@ -266,12 +268,16 @@ impl Node {
     ) -> Result<(), ErrorResponse> {
         check_adjacent(received, joining)?;
         if !self.is_responsible(joining.into()) || self.state != NodeState::Joined {
-            return Err(ErrorResponse::new(ErrorCode::NOT_FOUND, "not responsible for this Node-ID"));
+            return Err(ErrorResponse::new(
+                ErrorCode::NOT_FOUND,
+                "not responsible for this Node-ID",
+            ));
         }
         match self.handover {
-            Some(handover) if handover.peer != joining => {
-                Err(ErrorResponse::new(ErrorCode::IN_PROGRESS, "another peer is joining"))
-            }
+            Some(handover) if handover.peer != joining => Err(ErrorResponse::new(
+                ErrorCode::IN_PROGRESS,
+                "another peer is joining",
+            )),
             _ => Ok(()),
         }
     }
@@ -279,7 +285,8 @@ impl Node {
     /// §10.5 step 6: Stores of all that the joining peer will be responsible for.
     pub(super) fn hand_over_to(&mut self, peer: NodeId) {
         self.handover = Some(Handover { peer });
-        self.timers.set(Timer::Handover, self.now + HANDOVER_PATIENCE);
+        self.timers
+            .set(Timer::Handover, self.now + HANDOVER_PATIENCE);
         let keys: Vec<_> = self.store.keys().copied().collect();
         for key in keys {
             if self.is_handed_over(Position::from(key.0)) {

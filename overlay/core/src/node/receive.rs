@@ -6,9 +6,7 @@ use crate::id::NodeId;
 use crate::seam::Output;
 use crate::wire::body::{Body, ErrorCode, ErrorResponse, is_request};
 use crate::wire::contents::{MessageContents, parse_body};
-use crate::wire::header::{
-    Destination, FORWARD_CRITICAL, ForwardingHeader, VERSION, WHOLE,
-};
+use crate::wire::header::{Destination, FORWARD_CRITICAL, ForwardingHeader, VERSION, WHOLE};
 
 /// What to do with a message, by the first entry of its Destination List.
 pub(super) enum Step {
@@ -166,7 +164,12 @@ impl Node {
         // §6.3.2: a received TTL of 0 goes no further.
         if header.ttl == 0 {
             self.drop_message(DropReason::Ttl, from);
-            self.refuse(&header, body, from, ErrorResponse::new(ErrorCode::TTL_EXCEEDED, ""));
+            self.refuse(
+                &header,
+                body,
+                from,
+                ErrorResponse::new(ErrorCode::TTL_EXCEEDED, ""),
+            );
             return;
         }
         let critical = |option: &_| matches!(option, crate::wire::header::ForwardingOption { flags, .. } if flags & FORWARD_CRITICAL != 0);
@@ -189,7 +192,12 @@ impl Node {
             Ok(_) => {
                 self.drop_message(DropReason::TooLarge, from);
                 header.via.pop();
-                self.refuse(&header, body, from, ErrorResponse::new(ErrorCode::MESSAGE_TOO_LARGE, ""));
+                self.refuse(
+                    &header,
+                    body,
+                    from,
+                    ErrorResponse::new(ErrorCode::MESSAGE_TOO_LARGE, ""),
+                );
             }
             Err(_) => self.drop_message(DropReason::Internal, from),
         }

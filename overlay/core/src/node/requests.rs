@@ -57,8 +57,14 @@ impl Node {
             return Err(ErrorResponse::new(code, &format!("mine is {own}")));
         }
         let options = &header.options;
-        if options.iter().any(|option| option.flags & DESTINATION_CRITICAL != 0) {
-            return Err(ErrorResponse::new(ErrorCode::UNSUPPORTED_FORWARDING_OPTION, ""));
+        if options
+            .iter()
+            .any(|option| option.flags & DESTINATION_CRITICAL != 0)
+        {
+            return Err(ErrorResponse::new(
+                ErrorCode::UNSUPPORTED_FORWARDING_OPTION,
+                "",
+            ));
         }
         // §6.3.3: an unknown extension marked critical.
         let mut extensions = received.contents.extensions.iter();
@@ -141,11 +147,7 @@ impl Node {
         }
     }
 
-    fn on_route_query(
-        &self,
-        signer: NodeId,
-        request: &RouteQueryReq,
-    ) -> (Response, AfterResponse) {
+    fn on_route_query(&self, signer: NodeId, request: &RouteQueryReq) -> (Response, AfterResponse) {
         let mut after = AfterResponse::default();
         // §10.8: an Update right after the answer, if wanted.
         if request.send_update && self.links.contains_key(&signer) {

@@ -74,7 +74,9 @@ impl Node {
         };
         peer != self.id
             && (nearer(&self.tables.successors, &|peer| self.clockwise(peer))
-                || nearer(&self.tables.predecessors, &|peer| self.counterclockwise(peer)))
+                || nearer(&self.tables.predecessors, &|peer| {
+                    self.counterclockwise(peer)
+                }))
     }
 
     /// Whether a peer is in the neighbour table.

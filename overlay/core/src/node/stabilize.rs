@@ -18,7 +18,8 @@ impl Node {
     pub(super) fn start_maintenance(&mut self) {
         self.schedule(Timer::Stabilize);
         self.schedule(Timer::Partition);
-        self.timers.set(Timer::Fingers, self.now + super::ANNOUNCE_DELAY);
+        self.timers
+            .set(Timer::Fingers, self.now + super::ANNOUNCE_DELAY);
         self.look_for_others_if_alone();
     }
 
@@ -124,7 +125,11 @@ impl Node {
             return;
         }
         self.schedule(Timer::Fingers);
-        let reach = self.tables.successors.last().map(|last| self.clockwise(*last));
+        let reach = self
+            .tables
+            .successors
+            .last()
+            .map(|last| self.clockwise(*last));
         let full_table = self.tables.successors.len() >= self.config.neighbors.max(3);
         for index in 1..=self.config.fingers.min(HIT_RING_BITS) {
             let Some((start, size)) = self.position.finger_range(index) else {
@@ -136,7 +141,8 @@ impl Node {
             if known_empty || self.ready_peers().any(|peer| in_range(&peer)) {
                 continue;
             }
-            let offset = (u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64())) % size;
+            let offset =
+                (u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64())) % size;
             let target = start.add(offset).to_resource();
             let body = Body::PingReq(PingReq::default());
             self.request(vec![target.into()], &body, Purpose::Finger, None);
@@ -158,7 +164,8 @@ impl Node {
     pub(super) fn look_for_others_if_alone(&mut self) {
         if self.state == NodeState::Joined && self.tables.successors.is_empty() {
             let pause = self.jittered(self.config.join_retry);
-            self.timers.set_at_latest(Timer::Partition, self.now + pause);
+            self.timers
+                .set_at_latest(Timer::Partition, self.now + pause);
         }
     }
 
@@ -170,7 +177,13 @@ impl Node {
         self.schedule(Timer::Partition);
         self.look_for_others_if_alone();
         let own = self.id;
-        let others: Vec<NodeId> = self.config.bootstrap.iter().copied().filter(|peer| *peer != own).collect();
+        let others: Vec<NodeId> = self
+            .config
+            .bootstrap
+            .iter()
+            .copied()
+            .filter(|peer| *peer != own)
+            .collect();
         let count = u32::try_from(others.len()).unwrap_or(u32::MAX).max(1);
         let pick = usize::try_from(self.rng.next_u32() % count).unwrap_or(0);
         let Some(bootstrap) = others.get(pick).copied() else {

@@ -196,7 +196,11 @@ impl Node {
     }
 
     fn transmit(&mut self, id: u64) {
-        let deadline = self.now + self.config.reliability_timer.max(Duration::from_millis(200));
+        let deadline = self.now
+            + self
+                .config
+                .reliability_timer
+                .max(Duration::from_millis(200));
         let Some(transaction) = self.transactions.get_mut(&id) else {
             return;
         };
@@ -271,7 +275,11 @@ impl Node {
     fn is_closest(&self, resource: ResourceId, signer: NodeId) -> bool {
         let position = Position::from(resource);
         let distance = position.distance_to(signer.into());
-        let tables = self.tables.predecessors.iter().chain(&self.tables.successors);
+        let tables = self
+            .tables
+            .predecessors
+            .iter()
+            .chain(&self.tables.successors);
         let mut known = tables.filter(|peer| **peer != signer);
         known.all(|peer| position.distance_to((*peer).into()) > distance)
     }

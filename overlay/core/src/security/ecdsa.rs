@@ -24,7 +24,9 @@ pub(super) fn from_der(der: &[u8], hi: &[u8]) -> Option<Vec<u8>> {
     let (tag, content, rest) = element(der)?;
     let (r_tag, r, after_r) = element(content)?;
     let (s_tag, s, after_s) = element(after_r)?;
-    if (tag, r_tag, s_tag) != (SEQUENCE, INTEGER, INTEGER) || !rest.is_empty() || !after_s.is_empty()
+    if (tag, r_tag, s_tag) != (SEQUENCE, INTEGER, INTEGER)
+        || !rest.is_empty()
+        || !after_s.is_empty()
     {
         return None;
     }

@@ -127,7 +127,10 @@ impl Store {
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<StoreChange> {
         let mut gone = Vec::new();
         for (key, group) in &self.groups {
-            let expired = group.values.iter().filter(|(_, value)| value.expires <= now);
+            let expired = group
+                .values
+                .iter()
+                .filter(|(_, value)| value.expires <= now);
             gone.extend(expired.map(|(place, _)| (*key, place.clone())));
         }
         gone.into_iter()
@@ -146,7 +149,12 @@ impl Store {
     }
 
     /// The resource nearest clockwise to `from` that has an existing value of this Kind.
-    pub(crate) fn nearest(&self, from: ResourceId, kind: KindId, now: Instant) -> Option<ResourceId> {
+    pub(crate) fn nearest(
+        &self,
+        from: ResourceId,
+        kind: KindId,
+        now: Instant,
+    ) -> Option<ResourceId> {
         let from = Position::from(from);
         self.groups
             .iter()
@@ -167,7 +175,10 @@ impl Store {
         wall_ms: u64,
     ) -> Option<GroupKey> {
         let (key, restored) = record::decode(record)?;
-        let left = restored.expires_wall_ms.checked_sub(wall_ms).filter(|left| *left > 0)?;
+        let left = restored
+            .expires_wall_ms
+            .checked_sub(wall_ms)
+            .filter(|left| *left > 0)?;
         let value = Value {
             data: restored.data,
             certificate: Arc::new(restored.certificate),

@@ -52,8 +52,9 @@ impl Store {
             let Some(kind) = config.kind(specifier.kind) else {
                 continue;
             };
-            let model = ModelSpecifier::decode(kind.model, &specifier.model_specifier)
-                .map_err(|error| ErrorResponse::new(ErrorCode::INVALID_MESSAGE, &error.to_string()))?;
+            let model = ModelSpecifier::decode(kind.model, &specifier.model_specifier).map_err(
+                |error| ErrorResponse::new(ErrorCode::INVALID_MESSAGE, &error.to_string()),
+            )?;
             let key = (request.resource, specifier.kind);
             let group = self.group(&key).unwrap_or(&empty);
             let mut selection = Selection {
@@ -81,7 +82,9 @@ impl Selection {
     /// As an entry of a StatAns.
     pub(crate) fn stat(&self) -> KindData {
         self.entry(|values, writer| {
-            values.iter().for_each(|value| metadata(value).encode(writer));
+            values
+                .iter()
+                .for_each(|value| metadata(value).encode(writer));
         })
     }
 
@@ -100,13 +103,18 @@ impl Selection {
             ModelSpecifier::Single => self.add(group, Place::Single, now),
             ModelSpecifier::Keys(keys) if keys.is_empty() => {
                 let places: Vec<Place> = group.values.keys().cloned().collect();
-                places.into_iter().for_each(|place| self.add_live(group, &place, now));
+                places
+                    .into_iter()
+                    .for_each(|place| self.add_live(group, &place, now));
             }
             ModelSpecifier::Keys(keys) => {
-                keys.iter().for_each(|key| self.add(group, Place::Key(key.clone()), now));
+                keys.iter()
+                    .for_each(|key| self.add(group, Place::Key(key.clone()), now));
             }
             ModelSpecifier::Ranges(ranges) => {
-                ranges.iter().for_each(|range| self.add_range(group, *range, now));
+                ranges
+                    .iter()
+                    .for_each(|range| self.add_range(group, *range, now));
             }
         }
     }

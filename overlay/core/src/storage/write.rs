@@ -57,11 +57,21 @@ impl Store {
             .map(|data| self.plan(write, data))
             .collect::<Result<Vec<_>, _>>()?;
         let added: usize = plans.iter().map(|plan| plan.values.len()).sum();
-        let octets = plans.iter().flat_map(|plan| &plan.values).map(Value::octets).sum();
+        let octets = plans
+            .iter()
+            .flat_map(|plan| &plan.values)
+            .map(Value::octets)
+            .sum();
         if !self.has_room(&write.config.limits, added, octets) {
-            return Err(ErrorResponse::new(ErrorCode::DATA_TOO_LARGE, "this peer is full"));
+            return Err(ErrorResponse::new(
+                ErrorCode::DATA_TOO_LARGE,
+                "this peer is full",
+            ));
         }
-        Ok(plans.into_iter().flat_map(|plan| self.apply(write, plan)).collect())
+        Ok(plans
+            .into_iter()
+            .flat_map(|plan| self.apply(write, plan))
+            .collect())
     }
 
     /// The answer to a Store that was carried out.
@@ -84,7 +94,10 @@ impl Store {
 
     fn plan(&self, write: &Write<'_>, data: &KindData) -> Result<Plan, StoreError> {
         let key = (write.request.resource, data.kind);
-        let kind = write.config.kind(data.kind).ok_or_else(|| unknown_kinds(&[data.kind]))?;
+        let kind = write
+            .config
+            .kind(data.kind)
+            .ok_or_else(|| unknown_kinds(&[data.kind]))?;
         let incoming = StoredData::decode_list(kind.model, &data.values)
             .map_err(|error| invalid(&error.to_string()))?;
         let empty = Group::default();
@@ -130,7 +143,10 @@ impl Store {
     fn generation_too_low(&self, request: &StoreReq) -> StoreError {
         ErrorResponse {
             code: ErrorCode::GENERATION_COUNTER_TOO_LOW,
-            info: self.store_answer(request, &[]).to_bytes().unwrap_or_default(),
+            info: self
+                .store_answer(request, &[])
+                .to_bytes()
+                .unwrap_or_default(),
         }
     }
 }
@@ -175,7 +191,9 @@ impl Write<'_> {
             .verify_data(resource, kind.id, &data)
             .map_err(|_| forbidden("a value's signature does not hold"))?;
         if self.is_original() && verified.signer() != self.signer {
-            return Err(forbidden("the request is not signed by the writer of the value"));
+            return Err(forbidden(
+                "the request is not signed by the writer of the value",
+            ));
         }
         if data.place == Place::Index(LAST_INDEX) {
             data.place = Place::Index(next_index(group, planned));
@@ -221,7 +239,10 @@ impl Write<'_> {
         if same {
             return Ok(None);
         }
-        Err(ErrorResponse::new(ErrorCode::DATA_TOO_OLD, "a newer value is stored there"))
+        Err(ErrorResponse::new(
+            ErrorCode::DATA_TOO_OLD,
+            "a newer value is stored there",
+        ))
     }
 
     fn check_size(&self, value: &Value, kind: &KindDescription) -> Result<(), StoreError> {
@@ -237,7 +258,10 @@ impl Write<'_> {
             )));
         }
         if !index_fits {
-            return Err(too_large(&format!("array indices are below {}", kind.max_count)));
+            return Err(too_large(&format!(
+                "array indices are below {}",
+                kind.max_count
+            )));
         }
         Ok(())
     }
@@ -248,10 +272,16 @@ impl Write<'_> {
         group: &Group,
         planned: &[Value],
     ) -> Result<(), StoreError> {
-        let live = group.values.values().filter(|value| value.expires > self.now);
+        let live = group
+            .values
+            .values()
+            .filter(|value| value.expires > self.now);
         let places: BTreeSet<&Place> = live.chain(planned).map(|value| &value.data.place).collect();
         if places.len() > usize::try_from(kind.max_count).unwrap_or(usize::MAX) {
-            return Err(too_large(&format!("more than {} values of this Kind", kind.max_count)));
+            return Err(too_large(&format!(
+                "more than {} values of this Kind",
+                kind.max_count
+            )));
         }
         Ok(())
     }
@@ -260,10 +290,12 @@ impl Write<'_> {
 /// The index after the last (RFC 6940 §7.4.1.1, append).
 fn next_index(group: &Group, planned: &[Value]) -> u32 {
     let places = planned.iter().map(|value| &value.data.place);
-    let last = places.chain(group.values.keys()).filter_map(|place| match place {
-        Place::Index(index) => Some(*index),
-        Place::Single | Place::Key(_) => None,
-    });
+    let last = places
+        .chain(group.values.keys())
+        .filter_map(|place| match place {
+            Place::Index(index) => Some(*index),
+            Place::Single | Place::Key(_) => None,
+        });
     last.max().map_or(0, |index| index.saturating_add(1))
 }
 

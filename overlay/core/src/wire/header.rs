@@ -204,7 +204,9 @@ impl Encode for ForwardingHeader {
         self.via.iter().for_each(|entry| entry.encode(writer));
         *via = writer.len() - mark;
         mark = writer.len();
-        self.destinations.iter().for_each(|entry| entry.encode(writer));
+        self.destinations
+            .iter()
+            .for_each(|entry| entry.encode(writer));
         *destinations = writer.len() - mark;
         mark = writer.len();
         self.options.iter().for_each(|entry| entry.encode(writer));

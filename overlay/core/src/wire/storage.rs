@@ -370,7 +370,9 @@ fn decode_ranges(reader: &mut Reader<'_>) -> Result<Vec<(u32, u32)>, WireError> 
         let at = inner.clone();
         let (first, last) = (inner.u32()?, inner.u32()?);
         // RFC 6940 §7.4.2.1: first <= last (as unsigned numbers, pitfall 26), no overlap.
-        let overlaps = ranges.iter().any(|(from, to)| first <= *to && *from <= last);
+        let overlaps = ranges
+            .iter()
+            .any(|(from, to)| first <= *to && *from <= last);
         if first > last || overlaps {
             return Err(at.invalid("array range"));
         }

@@ -305,7 +305,12 @@ impl ProbeAns {
     #[must_use]
     pub fn number(&self, kind: u8) -> Option<u32> {
         let found = self.information.iter().find(|info| info.kind == kind)?;
-        found.value.as_slice().try_into().ok().map(u32::from_be_bytes)
+        found
+            .value
+            .as_slice()
+            .try_into()
+            .ok()
+            .map(u32::from_be_bytes)
     }
 }
 

@@ -102,7 +102,11 @@ impl World {
             let id = NodeId::from(identity.hit());
             let mut config = config.clone();
             if config.bootstrap.is_empty() {
-                let first = self.configs.iter().next().map(|(_, first)| first.bootstrap.clone());
+                let first = self
+                    .configs
+                    .iter()
+                    .next()
+                    .map(|(_, first)| first.bootstrap.clone());
                 config.bootstrap = first.unwrap_or_else(|| vec![id]);
             }
             self.identities.insert(id, Arc::new(identity));
@@ -169,7 +173,13 @@ impl World {
     pub(super) fn command(&mut self, id: NodeId, command: Command) -> u64 {
         self.counter += 1;
         let number = self.counter;
-        self.input(id, Input::Command { id: number, command });
+        self.input(
+            id,
+            Input::Command {
+                id: number,
+                command,
+            },
+        );
         number
     }
 
@@ -195,7 +205,10 @@ impl World {
 
     /// Lets the next thing happen, if it does before `end`.
     fn step(&mut self, end: Instant) -> bool {
-        let timer = self.nodes.iter().filter_map(|(id, node)| Some((node.next_deadline()?, *id)));
+        let timer = self
+            .nodes
+            .iter()
+            .filter_map(|(id, node)| Some((node.next_deadline()?, *id)));
         let timer = timer.min();
         let arrival = self.arrivals.keys().next().copied();
         let first_arrival = arrival.filter(|(at, _)| timer.is_none_or(|(timer, _)| *at <= timer));
@@ -218,9 +231,13 @@ impl World {
     fn arrive(&mut self, to: NodeId, arrival: Arrival) {
         match arrival {
             Arrival::Message { from, bytes } => {
-                if self.links.contains(&pair(from, to)) {
-                    self.input(to, Input::Message { from, bytes: &bytes });
-                }
+                self.input(
+                    to,
+                    Input::Message {
+                        from,
+                        bytes: &bytes,
+                    },
+                );
             }
             Arrival::Up(peer) if self.links.contains(&pair(peer, to)) => {
                 self.input(to, Input::LinkUp { peer });
@@ -237,7 +254,9 @@ impl World {
                 Output::Send { to, bytes } => {
                     assert!(bytes.len() <= self.configs[&id].max_message_size);
                     self.sent.push((id, to, bytes.clone()));
-                    self.later(LATENCY, to, Arrival::Message { from: id, bytes });
+                    if self.links.contains(&pair(id, to)) {
+                        self.later(LATENCY, to, Arrival::Message { from: id, bytes });
+                    }
                 }
                 Output::Open { peer } => self.connect(id, peer),
                 Output::CloseLink { peer } => {
@@ -246,7 +265,10 @@ impl World {
                     }
                 }
                 Output::Persist(StoreChange::Put(record)) => {
-                    self.disks.entry(id).or_default().insert(record.key, record.bytes);
+                    self.disks
+                        .entry(id)
+                        .or_default()
+                        .insert(record.key, record.bytes);
                 }
                 Output::Persist(StoreChange::Delete { key }) => {
                     self.disks.entry(id).or_default().remove(&key);
@@ -291,12 +313,16 @@ impl World {
 
     fn later(&mut self, after: Duration, to: NodeId, arrival: Arrival) {
         self.counter += 1;
-        self.arrivals.insert((self.now + after, self.counter), (to, arrival));
+        self.arrivals
+            .insert((self.now + after, self.counter), (to, arrival));
     }
 
     /// Members in ring order, as the omniscient observer sees them.
     pub(super) fn ring(&self) -> Vec<NodeId> {
-        let members = self.nodes.iter().filter(|(_, node)| node.state() == NodeState::Joined);
+        let members = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.state() == NodeState::Joined);
         let mut ring: Vec<NodeId> = members.map(|(id, _)| *id).collect();
         ring.sort_by_key(|id| Position::from(*id));
         ring
@@ -340,7 +366,14 @@ impl World {
         self.nodes.values().filter(|node| holds(node)).count()
     }
 
-    pub(super) fn put(&mut self, at: NodeId, name: &str, kind: KindId, selector: Selector, value: &str) -> CommandResult {
+    pub(super) fn put(
+        &mut self,
+        at: NodeId,
+        name: &str,
+        kind: KindId,
+        selector: Selector,
+        value: &str,
+    ) -> CommandResult {
         self.ask(at, Command::Store(store(name, kind, selector, Some(value))))
     }
 
@@ -351,7 +384,11 @@ impl World {
             selectors: Vec::new(),
         };
         match self.ask(at, Command::Fetch(fetch)) {
-            Ok(Answer::Fetched { values, discarded: 0, .. }) => values,
+            Ok(Answer::Fetched {
+                values,
+                discarded: 0,
+                ..
+            }) => values,
             other => panic!("fetch of {name}: {other:?}"),
         }
     }
@@ -360,11 +397,19 @@ impl World {
     pub(super) fn get_single(&mut self, at: NodeId, name: &str) -> Option<String> {
         let values = self.get(at, name, KindId::USER_SINGLE);
         assert_eq!(values.len(), 1);
-        values[0].value.clone().map(|value| String::from_utf8(value).unwrap())
+        values[0]
+            .value
+            .clone()
+            .map(|value| String::from_utf8(value).unwrap())
     }
 }
 
-pub(super) fn store(name: &str, kind: KindId, selector: Selector, value: Option<&str>) -> StoreCommand {
+pub(super) fn store(
+    name: &str,
+    kind: KindId,
+    selector: Selector,
+    value: Option<&str>,
+) -> StoreCommand {
     StoreCommand {
         resource: ResourceId::from_name(name.as_bytes()),
         kind,
