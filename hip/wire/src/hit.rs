@@ -28,7 +28,7 @@ impl Hit {
 
     /// Composes a HIT from suite and the 96 hash bits, the layout of RFC 7343 section 2.
     pub const fn from_parts(suite: HitSuite, hash: [u8; 12]) -> Self {
-        // 7343-2-04: prefix 0x2001002, then the OGA ID nibble.
+        // 7343-2-02, 7343-2-04: prefix 0x2001002, then the OGA ID nibble.
         let [a, b, c, d, e, f, g, h, i, j, k, l] = hash;
         Self([
             0x20,

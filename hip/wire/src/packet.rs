@@ -65,6 +65,7 @@ impl<'a> Packet<'a> {
         let (header, _) = datagram
             .split_first_chunk::<HEADER_LEN>()
             .ok_or_else(|| WireError::new(WireErrorKind::Truncated, datagram.len()))?;
+        // 7401-5.1-01: the header's fields.
         let [next_header, length, type_octet, version_octet, rest @ ..] = *header;
         let [
             check_high,
@@ -178,7 +179,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The first critical parameter this crate cannot decode; the packet must not be processed then.
-    // 7401-5.2.1-09, 7401-5.2.1-11: unknown even types are no obstacle.
+    // 7401-5.2.1-09, 7401-5.2.1-11, 7401-5.2.1-12: unknown even types are no obstacle.
     pub fn unknown_critical(&self) -> Option<ParamType> {
         self.params()
             .map(|param| param.ty)
@@ -264,7 +265,7 @@ impl<'a> Params<'a> {
         let ([t0, t1, l0, l1], body) = self.rest.split_first_chunk::<4>().ok_or(truncated)?;
         let ty = ParamType(u16::from_be_bytes([*t0, *t1]));
         let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        // 7401-5.2.1-13: a length past the end is malformed.
+        // 7401-5.2.1-06: the padding is not looked at. 7401-5.2.1-13: a length past the end is malformed.
         let overrun = WireError::new(
             WireErrorKind::ParameterOverrun(ty),
             self.offset.saturating_add(2),
@@ -355,7 +356,7 @@ pub(crate) fn check_order(previous: Option<ParamType>, found: ParamType) -> Resu
 }
 
 /// Header and parameters with types below `ty`, checksum zero, Header Length for exactly these octets.
-// 7401-5.2.12-02, 7401-5.2.12-03, 7401-5.2.14-02, 7401-5.2.14-03
+// 7401-5.2.12-02, 7401-5.2.12-03, 7401-5.2.14-02, 7401-5.2.14-03, 7401-5.2.15-03
 pub(crate) fn covered_before(bytes: &[u8], ty: ParamType) -> Result<Vec<u8>, WireError> {
     let mut params = Params {
         rest: bytes.get(HEADER_LEN..).unwrap_or_default(),
@@ -373,7 +374,7 @@ pub(crate) fn covered_before(bytes: &[u8], ty: ParamType) -> Result<Vec<u8>, Wir
 }
 
 /// Adds the Responder's HOST_ID to what HIP_MAC_2 covers and counts it in Header Length.
-// 7401-5.2.13-01, 7401-5.2.13-03
+// 7401-5.2.13-01, 7401-5.2.13-02, 7401-5.2.13-03
 pub(crate) fn append_host_id(
     mut covered: Vec<u8>,
     host_id_tlv: &[u8],

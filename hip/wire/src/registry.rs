@@ -60,6 +60,7 @@ macro_rules! code_constants {
     };
 }
 
+// 7401-5.3-01
 code_enum! {
     /// HIP packet types (RFC 7401 section 5.3). An unlisted number is dropped on receipt.
     PacketType: u8 {
@@ -108,6 +109,7 @@ impl HitSuite {
     }
 }
 
+// 7401-5.2.7-02
 code_enum! {
     /// Diffie-Hellman groups (RFC 7401 section 5.2.7).
     DhGroup: u8 {
@@ -260,6 +262,7 @@ impl NotifyType {
     }
 }
 
+// 7401-5.2.19-11, 7401-5.2.19-12, 7401-5.2.19-13
 code_constants! {
     NotifyType: u16 {
         /// An unknown critical parameter; data: its two-octet type.
@@ -406,6 +409,7 @@ macro_rules! parameters {
 }
 
 // 7401-5.2-01, 7401-5.2-02, 7401-5.2-03, 7402-5.1-01, 8046-4-01: the numbers.
+// 7401-5.2.20-02, 7401-5.3.5-07: once; 7401-5.2.20-03, 7401-5.3.2-20: many.
 parameters! {
     ESP_INFO = 65, 7402, Many, Decoded;
     R1_COUNTER = 129, 7401, Once, Decoded;

@@ -49,7 +49,7 @@ impl Parameter for R1Counter {
 }
 
 /// PUZZLE of an R1.
-// 7401-5.2.4-01
+// 7401-5.2.4-01, 7401-5.2-04: 36 octets with SHA-256, not the 12 of the overview table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Puzzle<'a> {
     /// #K: zero bits the solution has to show.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::WireErrorKind;
-use crate::registry::{DhGroup, EspSuite, HiAlgorithm, HipCipher, HitSuite, NotifyType};
+use crate::registry::{Coverage, DhGroup, EspSuite, HiAlgorithm, HipCipher, HitSuite, NotifyType};
 
 fn encoded(parameter: &impl Parameter) -> Vec<u8> {
     let mut out = Vec::new();
@@ -327,6 +327,24 @@ fn a_notification_names_the_unsupported_parameter() {
     assert_eq!(kind(Notification::parse(&[0; 3])), WireErrorKind::Truncated);
 }
 
+/// 7401-5.2.20-01
+/// 7401-5.2.22-01
+/// 7401-5.2.23-01
+#[test]
+fn echoes_carry_opaque_data_on_either_side_of_the_signature() {
+    fn check<'a, P: ParseParameter<'a>>(opaque: &'a [u8], ty: u16, coverage: Coverage) {
+        assert_eq!(P::TYPE, ParamType(ty));
+        assert_eq!(P::TYPE.coverage(), coverage);
+        assert_eq!(encoded(&P::parse_contents(opaque).unwrap()), opaque);
+    }
+    for opaque in [&b""[..], b"\0\x01any octets"] {
+        check::<EchoRequestSigned<'_>>(opaque, 897, Coverage::MacAndSignature);
+        check::<EchoResponseSigned<'_>>(opaque, 961, Coverage::MacAndSignature);
+        check::<EchoResponseUnsigned<'_>>(opaque, 63425, Coverage::Unprotected);
+        check::<EchoRequestUnsigned<'_>>(opaque, 63661, Coverage::Unprotected);
+    }
+}
+
 /// 7401-5.2.12-01
 /// 7401-5.2.14-01
 /// 7401-5.2.15-01
@@ -390,6 +408,7 @@ fn locator(address: LocatorAddress<'_>) -> Locator<'_> {
     }
 }
 
+/// 8046-4-03
 /// 8046-4-04
 /// 8046-4-05
 /// 8046-4-06
@@ -426,6 +445,28 @@ fn locators_have_the_layout_of_the_rfc() {
 #[test]
 fn a_locator_set_can_be_empty() {
     assert_eq!(LocatorSet::parse(&[]), Ok(LocatorSet::default()));
+}
+
+/// 8046-4.1-01
+#[test]
+fn traffic_types_are_numbered_from_zero() {
+    for (number, expected) in [
+        (0, TrafficType::Both),
+        (1, TrafficType::Signalling),
+        (2, TrafficType::Data),
+        (3, TrafficType::Other(3)),
+    ] {
+        let mut one = locator(LocatorAddress::Address("::1".parse().unwrap()));
+        one.traffic_type = expected;
+        let bytes = encoded(&LocatorSet {
+            locators: vec![one],
+        });
+        assert_eq!(bytes[0], number);
+        assert_eq!(
+            LocatorSet::parse(&bytes).unwrap().locators[0].traffic_type,
+            expected
+        );
+    }
 }
 
 /// 8046-4-08

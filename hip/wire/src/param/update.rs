@@ -34,7 +34,7 @@ impl Parameter for Seq {
 }
 
 /// ACK: the peer's Update IDs that have arrived; not cumulative.
-// 7401-5.2.17-01
+// 7401-5.2.17-01, 7401-5.3.5-08
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// The Update IDs, at least one.

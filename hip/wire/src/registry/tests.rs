@@ -121,3 +121,69 @@ fn notify_types_have_names_and_a_class() {
     }
     assert_eq!(NotifyType(9999).to_string(), "9999");
 }
+
+/// 7402-5.1-01
+/// 8046-4-01
+#[test]
+fn the_parameters_of_esp_and_mobility_are_critical() {
+    for (ty, number) in [
+        (ParamType::ESP_INFO, 65),
+        (ParamType::LOCATOR_SET, 193),
+        (ParamType::ESP_TRANSFORM, 4095),
+    ] {
+        assert_eq!(ty.0, number);
+        assert!(ty.is_critical() && ty.is_decoded());
+    }
+}
+
+/// 7401-5.2.7-09
+#[test]
+fn public_values_of_curves_are_both_coordinates() {
+    let lengths: Vec<_> = DhGroup::ALL
+        .iter()
+        .map(|group| (group.number(), group.public_value_len()))
+        .collect();
+    assert_eq!(
+        lengths,
+        [
+            (3, 192),
+            (4, 384),
+            (7, 64),
+            (8, 96),
+            (9, 132),
+            (10, 40),
+            (11, 256)
+        ]
+    );
+}
+
+/// 7402-5.1.2-13
+/// 7402-5.1.2-14
+#[test]
+fn esp_suites_have_the_iv_and_icv_of_their_rfcs() {
+    let sizes: Vec<_> = EspSuite::ALL
+        .iter()
+        .map(|suite| (suite.number(), suite.iv_len(), suite.icv_len()))
+        .collect();
+    assert_eq!(
+        sizes,
+        [
+            (7, 0, 16),
+            (8, 16, 16),
+            (9, 16, 16),
+            (10, 8, 8),
+            (11, 8, 16),
+            (12, 8, 8),
+            (13, 8, 16),
+            (14, 0, 12),
+            (15, 8, 16),
+        ]
+    );
+    let weak = EspSuite::ALL
+        .iter()
+        .filter(|suite| suite.authenticates_only());
+    assert_eq!(
+        weak.map(|suite| suite.number()).collect::<Vec<_>>(),
+        [7, 14, 15]
+    );
+}
