@@ -75,6 +75,7 @@ pub struct Outbound {
 struct OutboundSa {
     spi: u32,
     path: Path,
+    path_mtu: usize,
     mtu: InnerMtu,
     layout: SuiteLayout,
     sealer: EspSealer,
@@ -208,11 +209,15 @@ impl Outbound {
     }
 
     fn install(&mut self, parameters: &SaParameters) -> Result<(), SaError> {
-        let sa = OutboundSa::new(parameters)?;
+        let mut sa = OutboundSa::new(parameters)?;
         let pair = HitPair {
             local: parameters.local,
             peer: parameters.peer,
         };
+        // What is known of the path stays known at rekey.
+        if let Some(old) = self.sas.get(&pair).filter(|old| old.path == sa.path) {
+            sa.set_path_mtu(old.path_mtu);
+        }
         self.sas.insert(pair, sa);
         Ok(())
     }
@@ -327,6 +332,7 @@ impl OutboundSa {
         Ok(Self {
             spi: parameters.spi,
             path: parameters.path,
+            path_mtu: DEFAULT_PATH_MTU,
             mtu: inner_mtu(DEFAULT_PATH_MTU, &parameters.path, sealer.suite()),
             layout: SuiteLayout::of(sealer.suite()),
             sealer,
@@ -339,6 +345,7 @@ impl OutboundSa {
     }
 
     fn set_path_mtu(&mut self, mtu: usize) {
+        self.path_mtu = mtu;
         self.mtu = inner_mtu(mtu, &self.path, self.sealer.suite());
     }
 

@@ -124,7 +124,7 @@ impl World {
         let ab = keys(suite, 1);
         let ba = keys(suite, 2);
         let (a, b) = (alice(), bob());
-        let World {
+        let Self {
             a: host_a,
             b: host_b,
             ..
