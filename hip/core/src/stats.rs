@@ -40,7 +40,7 @@ drop_reasons! {
     BadSenderHit = "bad_sender_hit",
     /// The access policy forbids the peer.
     Policy = "policy",
-    /// More I1s from one prefix than the rate limit allows.
+    /// More I1s from one prefix, or more repeated UPDATEs, than the rate limit allows.
     RateLimited = "rate_limited",
     /// The association table is full.
     TableFull = "table_full",

@@ -384,6 +384,12 @@ impl Pair {
     }
 }
 
+/// The padding behind the last parameter, the signature: nothing can cover it.
+fn padding(bytes: &[u8]) -> std::ops::Range<usize> {
+    let last = Packet::parse(bytes).unwrap().params().last().unwrap();
+    last.offset + 4 + last.contents.len()..bytes.len()
+}
+
 fn kind_of(bytes: &[u8]) -> PacketType {
     Packet::parse(bytes).unwrap().packet_type()
 }

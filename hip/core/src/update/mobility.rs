@@ -162,7 +162,7 @@ impl Session {
             .push(&EchoRequestSigned(&nonce))?;
         let packet = self.security.seal(env, packet)?;
         self.updates.check = Some(AddressCheck { id, path, nonce });
-        self.remember_reply(env.now, acknowledged, packet.clone());
+        self.updates.reply = Some((acknowledged, packet.clone()));
         self.updates.track(env, id, path, packet);
         Ok(())
     }

@@ -32,8 +32,9 @@ pub(crate) struct Updates {
     next_id: u32,
     outstanding: Vec<Outstanding>,
     peer: PeerUpdates,
-    /// The reply to the last SEQ of the peer (7401-6.12.1-05).
-    reply: Option<Reply>,
+    /// The last SEQ of the peer and the reply to it (7401-6.12.1-05).
+    reply: Option<(u32, Vec<u8>)>,
+    repeats: RepeatLimit,
     rtt: Option<Duration>,
     check: Option<AddressCheck>,
 }
@@ -48,11 +49,23 @@ struct Outstanding {
     retransmitted: bool,
 }
 
-struct Reply {
-    id: u32,
-    packet: Vec<u8>,
+/// Replies to repeated UPDATEs in the current second.
+struct RepeatLimit {
     second: Instant,
-    repeats: u32,
+    count: u32,
+}
+
+impl RepeatLimit {
+    fn allow(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
+            *self = Self {
+                second: now,
+                count: 0,
+            };
+        }
+        self.count += 1;
+        self.count <= REPEATS_PER_SECOND
+    }
 }
 
 /// An UPDATE gave up: the association is broken.
@@ -68,6 +81,10 @@ impl Updates {
             outstanding: Vec::new(),
             peer: PeerUpdates::default(),
             reply: None,
+            repeats: RepeatLimit {
+                second: Instant::ZERO,
+                count: 0,
+            },
             rtt,
             check: None,
         }
@@ -149,18 +166,6 @@ impl Updates {
             !done
         });
     }
-
-    /// The reply to a SEQ that came again, within its rate.
-    // 7401-6.12.1-03, 7401-6.12.1-04
-    fn repeat(&mut self, now: Instant, id: u32) -> Option<Vec<u8>> {
-        let reply = self.reply.as_mut().filter(|reply| reply.id == id)?;
-        if now.saturating_duration_since(reply.second) >= Duration::from_secs(1) {
-            reply.second = now;
-            reply.repeats = 0;
-        }
-        reply.repeats += 1;
-        (reply.repeats <= REPEATS_PER_SECOND).then(|| reply.packet.clone())
-    }
 }
 
 impl Session {
@@ -196,15 +201,30 @@ impl Session {
         }
         match kind {
             Some((id, SeqKind::New)) => self.process(env, path, packet, id),
-            Some((id, _)) => {
-                if let Some(reply) = self.updates.repeat(env.now, id) {
-                    env.resend(path, reply);
-                    return Ok(());
-                }
-                self.acknowledge(env, path, packet, id)
-            }
+            Some((id, _)) => self.repeat(env, path, packet, id),
             // 7401-5.3.5-03
             None => Ok(()),
+        }
+    }
+
+    /// A SEQ that was processed before: the same reply again, within a rate.
+    // 7401-6.12.1-03, 7401-6.12.1-04, 7401-6.12.1-05
+    fn repeat(
+        &mut self,
+        env: &mut Environment,
+        path: Path,
+        packet: &Packet<'_>,
+        id: u32,
+    ) -> Result<(), DropReason> {
+        if !self.updates.repeats.allow(env.now) {
+            return Err(DropReason::RateLimited);
+        }
+        match &self.updates.reply {
+            Some((replied, reply)) if *replied == id => {
+                env.resend(path, reply.clone());
+                Ok(())
+            }
+            _ => self.acknowledge(env, path, packet, id),
         }
     }
 
@@ -253,18 +273,9 @@ impl Session {
             reply.push(&EchoResponseSigned(echo))?;
         }
         let reply = self.security.seal(env, reply)?;
-        self.remember_reply(env.now, id, reply.clone());
+        self.updates.reply = Some((id, reply.clone()));
         env.send(path, reply);
         Ok(())
-    }
-
-    fn remember_reply(&mut self, now: Instant, id: u32, packet: Vec<u8>) {
-        self.updates.reply = Some(Reply {
-            id,
-            packet,
-            second: now,
-            repeats: 0,
-        });
     }
 
     fn update(&self) -> PacketBuilder {
