@@ -38,7 +38,11 @@ fn signatures(c: &mut Criterion) {
             b.iter(|| host.sign(black_box(&message)).expect("signed"));
         });
         group.bench_function(format!("verify/{algorithm}"), |b| {
-            b.iter(|| host.public().verify(black_box(&message), &signature).expect("valid"));
+            b.iter(|| {
+                host.public()
+                    .verify(black_box(&message), &signature)
+                    .expect("valid")
+            });
         });
     }
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384] {
@@ -60,7 +64,10 @@ fn exchange(c: &mut Criterion) {
             b.iter(|| DhPrivate::generate(curve, &mut rng).expect("group"));
         });
         group.bench_function(format!("dh/agree/{}", curve.name()), |b| {
-            b.iter(|| ours.agree(black_box(theirs.public_value())).expect("agreed"));
+            b.iter(|| {
+                ours.agree(black_box(theirs.public_value()))
+                    .expect("agreed")
+            });
         });
     }
     let (hit_i, hit_r) = (Hit::NULL, Hit::from_bytes([1; 16]));
@@ -95,7 +102,9 @@ fn packets(c: &mut Criterion) {
             group.bench_function(format!("seal/{suite}/{text}"), |b| {
                 b.iter(|| {
                     seq += 1;
-                    sealer.seal(1000, seq, &[7; 16], black_box(&mut body)).expect("sealed");
+                    sealer
+                        .seal(1000, seq, &[7; 16], black_box(&mut body))
+                        .expect("sealed");
                 });
             });
             sealer.seal(1000, 1, &[7; 16], &mut body).expect("sealed");
@@ -104,7 +113,9 @@ fn packets(c: &mut Criterion) {
             group.bench_function(format!("open/{suite}/{text}"), |b| {
                 b.iter(|| {
                     packet.copy_from_slice(&body);
-                    opener.open(1000, 1, black_box(&mut packet)).expect("opened")
+                    opener
+                        .open(1000, 1, black_box(&mut packet))
+                        .expect("opened")
                 });
             });
         }

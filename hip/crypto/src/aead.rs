@@ -13,14 +13,17 @@
 
 use std::ops::Range;
 
-use aes::cipher::{BlockModeDecrypt, InnerIvInit, KeyInit, block_padding::NoPadding};
+use ::hmac::{Hmac, KeyInit, Mac};
 use aws_lc_rs::{
     aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey},
-    cipher::{AES_128, AES_256, Algorithm, EncryptingKey, EncryptionContext, UnboundCipherKey},
-    hmac,
+    cipher::{
+        AES_128, AES_256, DecryptingKey, DecryptionContext, EncryptingKey, EncryptionContext,
+        UnboundCipherKey,
+    },
     iv::FixedLength,
 };
 use hip_wire::registry::EspSuite;
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::{error::CryptoError, keymat::EspKeys};
@@ -73,8 +76,8 @@ pub struct EspSealer {
 }
 
 enum Sealing {
-    Null(hmac::Key),
-    Cbc(EncryptingKey, hmac::Key),
+    Null(IntegrityKey),
+    Cbc(Box<EncryptingKey>, IntegrityKey),
     Gcm(GcmKey),
 }
 
@@ -85,17 +88,13 @@ impl EspSealer {
     /// [`CryptoError::UnsupportedEspSuite`], or [`CryptoError::BadLength`] for keys of wrong length.
     pub fn new(keys: &EspKeys) -> Result<Self, CryptoError> {
         let (encryption, authentication) = checked(keys)?;
-        let integrity = || hmac::Key::new(hmac::HMAC_SHA256, authentication);
-        let cbc = |algorithm: &'static Algorithm| {
-            let key = UnboundCipherKey::new(algorithm, encryption)
-                .and_then(EncryptingKey::cbc)
-                .map_err(|_| CryptoError::Provider("AES key expansion"))?;
-            Ok(Sealing::Cbc(key, integrity()))
-        };
         let algorithm = match keys.suite {
-            EspSuite::NullHmacSha256 => Sealing::Null(integrity()),
-            EspSuite::Aes128CbcHmacSha256 => cbc(&AES_128)?,
-            EspSuite::Aes256CbcHmacSha256 => cbc(&AES_256)?,
+            EspSuite::NullHmacSha256 => Sealing::Null(IntegrityKey::new(authentication)?),
+            EspSuite::Aes128CbcHmacSha256 | EspSuite::Aes256CbcHmacSha256 => {
+                let key = EncryptingKey::cbc(aes_key(encryption)?)
+                    .map_err(|_| CryptoError::Provider("AES key expansion"))?;
+                Sealing::Cbc(Box::new(key), IntegrityKey::new(authentication)?)
+            }
             EspSuite::AesGcm16 => Sealing::Gcm(GcmKey::new(encryption)?),
             other => return Err(CryptoError::UnsupportedEspSuite(other)),
         };
@@ -130,7 +129,7 @@ impl EspSealer {
             .split_at_mut_checked(text.start)
             .ok_or(CryptoError::BufferTooShort)?;
         match &self.algorithm {
-            Sealing::Null(key) => write_icv(icv, &authenticate(key, spi, seq, protected)),
+            Sealing::Null(key) => write_icv(icv, &key.icv(spi, seq, protected)),
             Sealing::Cbc(encryption, key) => {
                 iv.copy_from_slice(random_iv);
                 let context = EncryptionContext::Iv128(FixedLength::from(random_iv));
@@ -138,7 +137,7 @@ impl EspSealer {
                 encryption
                     .less_safe_encrypt(text, context)
                     .map_err(|_| CryptoError::BadLength)?;
-                write_icv(icv, &authenticate(key, spi, seq, protected));
+                write_icv(icv, &key.icv(spi, seq, protected));
             }
             Sealing::Gcm(key) => {
                 iv.copy_from_slice(&seq.to_be_bytes());
@@ -157,9 +156,8 @@ pub struct EspOpener {
 }
 
 enum Opening {
-    Null(hmac::Key),
-    Cbc128(Box<aes::Aes128Dec>, hmac::Key),
-    Cbc256(Box<aes::Aes256Dec>, hmac::Key),
+    Null(IntegrityKey),
+    Cbc(Box<DecryptingKey>, IntegrityKey),
     Gcm(GcmKey),
 }
 
@@ -170,14 +168,12 @@ impl EspOpener {
     /// [`CryptoError::UnsupportedEspSuite`], or [`CryptoError::BadLength`] for keys of wrong length.
     pub fn new(keys: &EspKeys) -> Result<Self, CryptoError> {
         let (encryption, authentication) = checked(keys)?;
-        let integrity = || hmac::Key::new(hmac::HMAC_SHA256, authentication);
         let algorithm = match keys.suite {
-            EspSuite::NullHmacSha256 => Opening::Null(integrity()),
-            EspSuite::Aes128CbcHmacSha256 => {
-                Opening::Cbc128(expand::<aes::Aes128Dec>(encryption)?, integrity())
-            }
-            EspSuite::Aes256CbcHmacSha256 => {
-                Opening::Cbc256(expand::<aes::Aes256Dec>(encryption)?, integrity())
+            EspSuite::NullHmacSha256 => Opening::Null(IntegrityKey::new(authentication)?),
+            EspSuite::Aes128CbcHmacSha256 | EspSuite::Aes256CbcHmacSha256 => {
+                let key = DecryptingKey::cbc(aes_key(encryption)?)
+                    .map_err(|_| CryptoError::Provider("AES key expansion"))?;
+                Opening::Cbc(Box::new(key), IntegrityKey::new(authentication)?)
             }
             EspSuite::AesGcm16 => Opening::Gcm(GcmKey::new(encryption)?),
             other => return Err(CryptoError::UnsupportedEspSuite(other)),
@@ -208,35 +204,69 @@ impl EspOpener {
             .split_at_mut_checked(range.end)
             .ok_or(CryptoError::BufferTooShort)?;
         // 4303-3.4.4.1-01: the ICV first, then decryption
-        if let Some(key) = self.integrity_key() {
-            check_icv(icv, &authenticate(key, spi, seq, protected))?;
-        }
-        let (iv, text) = body
-            .split_at_mut_checked(range.start)
-            .ok_or(CryptoError::BufferTooShort)?;
         match &self.algorithm {
-            Opening::Null(_) => {}
-            Opening::Cbc128(key, _) => {
-                let text = text.get_mut(..range.len()).unwrap_or_default();
-                decrypt_cbc::<cbc::Decryptor<&aes::Aes128Dec>, _>(key, iv, text)?;
-            }
-            Opening::Cbc256(key, _) => {
-                let text = text.get_mut(..range.len()).unwrap_or_default();
-                decrypt_cbc::<cbc::Decryptor<&aes::Aes256Dec>, _>(key, iv, text)?;
+            Opening::Null(key) => key.check(spi, seq, protected, icv)?,
+            Opening::Cbc(encryption, key) => {
+                key.check(spi, seq, protected, icv)?;
+                let (iv, text) = protected
+                    .split_first_chunk_mut::<16>()
+                    .ok_or(CryptoError::BufferTooShort)?;
+                let context = DecryptionContext::Iv128(FixedLength::from(&*iv));
+                encryption
+                    .decrypt(text, context)
+                    .map_err(|_| CryptoError::BadLength)?;
             }
             Opening::Gcm(key) => {
-                let iv = (*iv).try_into().map_err(|_| CryptoError::BadLength)?;
-                key.open(spi, seq, iv, text)?;
+                let (iv, text_and_icv) = body
+                    .split_first_chunk_mut::<8>()
+                    .ok_or(CryptoError::BufferTooShort)?;
+                key.open(spi, seq, *iv, text_and_icv)?;
             }
         }
         Ok(range)
     }
+}
 
-    fn integrity_key(&self) -> Option<&hmac::Key> {
-        match &self.algorithm {
-            Opening::Null(key) | Opening::Cbc128(_, key) | Opening::Cbc256(_, key) => Some(key),
-            Opening::Gcm(_) => None,
+/// The key of HMAC-SHA-256-128 (RFC 4868), its two first blocks hashed already.
+struct IntegrityKey(Hmac<Sha256>);
+
+/// Octets of the full HMAC.
+type FullIcv = [u8; 32];
+
+impl IntegrityKey {
+    fn new(key: &[u8]) -> Result<Self, CryptoError> {
+        Hmac::new_from_slice(key)
+            .map(Self)
+            .map_err(|_| CryptoError::BadLength)
+    }
+
+    /// The HMAC over SPI, low sequence number, IV and ciphertext, then the high sequence number.
+    // 4303-2.2.1-04: the high half is appended for the ICV only
+    fn icv(&self, spi: u32, seq: u64, protected: &[u8]) -> FullIcv {
+        let [h0, h1, h2, h3, l0, l1, l2, l3] = seq.to_be_bytes();
+        let [s0, s1, s2, s3] = spi.to_be_bytes();
+        let mut hmac = self.0.clone();
+        hmac.update(&[s0, s1, s2, s3, l0, l1, l2, l3]);
+        hmac.update(protected);
+        hmac.update(&[h0, h1, h2, h3]);
+        hmac.finalize().into_bytes().into()
+    }
+
+    fn check(&self, spi: u32, seq: u64, protected: &[u8], icv: &[u8]) -> Result<(), CryptoError> {
+        let want = self.icv(spi, seq, protected);
+        if bool::from(want.get(..icv.len()).unwrap_or_default().ct_eq(icv)) {
+            Ok(())
+        } else {
+            Err(CryptoError::BadIcv)
         }
+    }
+}
+
+/// RFC 4868 section 2.3: the first half of the HMAC.
+// 4303-2.8-01: the length of the ICV is fixed by the suite
+fn write_icv(icv: &mut [u8], full: &FullIcv) {
+    for (to, from) in icv.iter_mut().zip(full) {
+        *to = *from;
     }
 }
 
@@ -292,51 +322,9 @@ fn associated(spi: u32, seq: u64) -> Aad<[u8; 12]> {
     Aad::from([a, b, c, d, e, f, g, h, i, j, k, l])
 }
 
-/// The HMAC over SPI, low sequence number, IV and ciphertext, then the high sequence number.
-// 4303-2.2.1-04: the high half is appended for the ICV only
-fn authenticate(key: &hmac::Key, spi: u32, seq: u64, protected: &[u8]) -> hmac::Tag {
-    let [h0, h1, h2, h3, l0, l1, l2, l3] = seq.to_be_bytes();
-    let [s0, s1, s2, s3] = spi.to_be_bytes();
-    let mut context = hmac::Context::with_key(key);
-    context.update(&[s0, s1, s2, s3, l0, l1, l2, l3]);
-    context.update(protected);
-    context.update(&[h0, h1, h2, h3]);
-    context.sign()
-}
-
-/// RFC 4868 section 2.3: the first half of the HMAC.
-// 4303-2.8-01: the length of the ICV is fixed by the suite
-fn write_icv(icv: &mut [u8], tag: &hmac::Tag) {
-    for (to, from) in icv.iter_mut().zip(tag.as_ref()) {
-        *to = *from;
-    }
-}
-
-fn check_icv(icv: &[u8], tag: &hmac::Tag) -> Result<(), CryptoError> {
-    let want = tag.as_ref().get(..icv.len()).unwrap_or_default();
-    if bool::from(want.ct_eq(icv)) {
-        Ok(())
-    } else {
-        Err(CryptoError::BadIcv)
-    }
-}
-
-fn decrypt_cbc<'a, D, K>(key: &'a K, iv: &[u8], text: &mut [u8]) -> Result<(), CryptoError>
-where
-    D: BlockModeDecrypt + InnerIvInit<Inner = &'a K>,
-    K: 'a,
-{
-    D::inner_iv_slice_init(key, iv)
-        .map_err(|_| CryptoError::BadLength)?
-        .decrypt_padded::<NoPadding>(text)
-        .map(drop)
-        .map_err(|_| CryptoError::BadLength)
-}
-
-fn expand<K: KeyInit>(key: &[u8]) -> Result<Box<K>, CryptoError> {
-    K::new_from_slice(key)
-        .map(Box::new)
-        .map_err(|_| CryptoError::BadLength)
+fn aes_key(key: &[u8]) -> Result<UnboundCipherKey, CryptoError> {
+    let algorithm = if key.len() == 16 { &AES_128 } else { &AES_256 };
+    UnboundCipherKey::new(algorithm, key).map_err(|_| CryptoError::BadLength)
 }
 
 /// The keys, when they have the lengths of their suite.

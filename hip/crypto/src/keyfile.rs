@@ -153,10 +153,7 @@ fn rsa_algorithm(info: &PrivateKeyInfoRef<'_>) -> Result<KeyAlgorithm, KeyFileEr
     let damaged = |error: pkcs8::der::Error| KeyFileError::NotPkcs8(format!("no RSA key: {error}"));
     let mut reader = SliceReader::new(info.private_key.as_bytes()).map_err(damaged)?;
     let header = Header::decode(&mut reader).map_err(damaged)?;
-    header
-        .tag()
-        .assert_eq(Tag::Sequence)
-        .map_err(|error| damaged(error))?;
+    header.tag().assert_eq(Tag::Sequence).map_err(damaged)?;
     UintRef::decode(&mut reader).map_err(damaged)?;
     let modulus = UintRef::decode(&mut reader).map_err(damaged)?;
     let octets = modulus.as_bytes();

@@ -1,11 +1,12 @@
 //! Published ESP packets, other implementations of the algorithms, and what must be refused.
 
+use aes::cipher::{BlockModeDecrypt, InnerIvInit, block_padding::NoPadding};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     hash::Rhash,
-    rng::{Rng, SeededRng},
+    rng::{Rng as _, SeededRng},
     secret::Secret,
     test_support::hex,
 };
