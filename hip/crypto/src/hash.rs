@@ -26,7 +26,9 @@ pub enum Rhash {
     /// HIT suite 5 (EdDSA): cSHAKE128 cut to 256 bits, and KMAC128 (RFC 9374 section 3.4.2).
     ///
     /// RFC 9374 leaves RHASH_len and the key derivation open. Chosen here: 32 octets, empty
-    /// function name and customisation, and HKDF with KMAC128 (32 octets) in the place of HMAC.
+    /// function name and customisation, and HKDF with KMAC128 (32 octets) in the place of HMAC
+    /// (docs/decisions/0005-crypto-choices.md).
+    // 9374-3.4.2-02: a documented local choice
     Cshake128,
 }
 

@@ -49,7 +49,7 @@ pub fn hit_of(algorithm: HiAlgorithm, hi: &[u8]) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::hit;
+    use crate::test_support::{hex, hit};
 
     /// Section 5 of the requirement notes. 7401-3.2-01 7401-3.2-03 7343-2-01 7343-2-03 7343-2-04
     #[test]
@@ -65,6 +65,20 @@ mod tests {
         assert_eq!(
             hit_of(HiAlgorithm::Ecdsa, &ecdsa),
             hit("2001:22:8dce:5877:e8e6:a4dd:95fa:6b08")
+        );
+    }
+
+    /// SHAKE128 of Python's hashlib over the Context ID and the key of RFC 8032, test 3.
+    /// 9374-3.4.2-01 9374-3.5.2.1-01
+    #[test]
+    fn the_known_eddsa_identity_has_its_known_hit() {
+        let mut hi = vec![0, 1, 0, 0];
+        hi.extend(hex(
+            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        ));
+        assert_eq!(
+            hit_of(HiAlgorithm::EdDsa, &hi),
+            hit("2001:25:cb55:2ce7:620c:931f:7928:fb2a")
         );
     }
 

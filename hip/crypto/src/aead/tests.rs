@@ -176,6 +176,19 @@ fn the_iv_of_aes_gcm_is_the_sequence_number_and_never_the_callers() {
     assert_eq!(packets[0][..8], (SEQ + 1).to_be_bytes());
 }
 
+/// 7402-7-03 7402-5.1.2-15 4303-2.4-02 4303-2.4-03
+#[test]
+fn each_suite_has_its_key_lengths_and_its_block() {
+    let lengths = |suite| {
+        let lengths = key_lengths(suite).expect("suite");
+        (lengths.encryption, lengths.authentication, block_len(suite))
+    };
+    assert_eq!(lengths(EspSuite::NullHmacSha256), (0, 32, 4));
+    assert_eq!(lengths(EspSuite::Aes128CbcHmacSha256), (16, 32, 16));
+    assert_eq!(lengths(EspSuite::Aes256CbcHmacSha256), (32, 32, 16));
+    assert_eq!(lengths(EspSuite::AesGcm16), (20, 0, 4));
+}
+
 #[test]
 fn unimplemented_suites_and_keys_of_wrong_length_are_refused() {
     for suite in [

@@ -278,6 +278,17 @@ fn algorithms_of_later_issues_are_refused() {
 }
 
 #[test]
+fn what_holds_keys_can_move_to_another_thread() {
+    fn movable<T: Send>() {}
+    fn shared<T: Send + Sync>() {}
+    shared::<HostIdentity>();
+    shared::<PublicIdentity>();
+    movable::<crate::dh::DhPrivate>();
+    movable::<crate::EspSealer>();
+    movable::<crate::EspOpener>();
+}
+
+#[test]
 fn nothing_secret_is_printed() {
     let host = generate(KeyAlgorithm::EcdsaP256);
     let text = format!("{host:?} {:?}", host.public());

@@ -175,3 +175,18 @@ fn the_expansion_equals_a_straight_hkdf() {
         assert_eq!(drawn.as_bytes(), want);
     }
 }
+
+/// The choice of docs/decisions/0005, computed with the KMAC-128 of OpenSSL 3.0.19.
+#[test]
+fn suite_5_derives_its_keys_by_kmac_in_the_place_of_hmac() {
+    let i: Vec<u8> = (0..32).collect();
+    let mut j = vec![0; 30];
+    j.extend([0x04, 0x67]);
+    let (a, b) = (hit("2001:25::1"), hit("2001:25::2"));
+    let kij = Secret::new(vec![0xaa; 32]);
+    let mut keymat = Keymat::new(Rhash::Cshake128, &kij, &i, &j, a, b);
+    let want = "08d9571f0bc7ea1cc64ca9a290b88285fc4532878e8b2b04821c101793d0676e\
+                1da8761fc155598e695ddf4d72cf82e37702097c9a1994fea38bfab453c57058\
+                b8a20a86cd69625734d2bb7fa6b88fee6c8cc92f60ef3f7ade7b124d89bebd6b";
+    assert_eq!(keymat.draw(96).expect("drawn").as_bytes(), hex(want));
+}
