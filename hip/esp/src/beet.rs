@@ -56,6 +56,7 @@ impl Default for OuterHeader {
 
 /// Writes an inner IPv6 packet between HITs at the end of `out`. The addresses
 /// are those of the SA (RFC 7402 B.1.6), never the packet's.
+// 7402-3.2-02, 7402-6.2-05, 7402-B.1.4-05, 7402-B.1.6-03, 7402-B.1.6-05, 7402-B.1.6-06
 pub(crate) fn rebuild_hit(
     pair: HitPair,
     next_header: u8,
@@ -92,6 +93,7 @@ pub(crate) fn rebuild_hit(
 
 /// Writes an inner IPv4 packet between LSIs at the end of `out`: payload of
 /// ESP next header 94, behind its pseudo header, with the options it carries.
+// 7402-B.1.1-03, 7402-B.1.6-04, 7402-B.1.7-06, 7402-B.1.7-07
 pub(crate) fn rebuild_lsi(
     pair: HitPair,
     lsis: LsiPair,
@@ -139,7 +141,7 @@ pub(crate) fn rebuild_icmp(
 
 /// The pseudo header a sender without options writes: 8 octets, all padding.
 pub(crate) const fn pseudo_header(next_header: u8) -> [u8; PSEUDO_HEADER] {
-    // 7402-B.1.7-03, 7402-B.1.7-04: Header Len counts 8-octet units after the first
+    // 7402-B.1.7-01, 7402-B.1.7-03, 7402-B.1.7-04, 7402-B.1.7-05: Header Len counts 8-octet units after the first
     [next_header, 0, 4, 0, NOP, NOP, NOP, NOP]
 }
 
@@ -149,7 +151,7 @@ pub(crate) const fn lsi_size(inner: &Inner<'_>) -> usize {
 }
 
 /// Turns the checksum of a transport payload between LSIs into that between
-/// HITs, the only addresses both hosts know (RFC 7402 §3.2).
+/// HITs, the only addresses both hosts know (7402-3.2-01, 7402-3.4-03).
 pub(crate) fn to_wire(
     protocol: u8,
     transport: &mut [u8],

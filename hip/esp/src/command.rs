@@ -44,7 +44,7 @@ pub enum OutboundCommand {
 #[derive(Debug, Clone)]
 pub enum InboundCommand {
     /// Accept ESP with this SPI from now on. Other SAs of the pair stay: at
-    /// rekey old and new work side by side (RFC 7402 §3.3.2).
+    /// rekey old and new work side by side (7402-6.8-11).
     Install(SaParameters),
     /// Forget one inbound SA.
     RemoveSpi {

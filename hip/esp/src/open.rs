@@ -215,6 +215,7 @@ impl Inbound {
             .ok_or(DropReason::Truncated)?;
         let [s0, s1, s2, s3, q0, q1, q2, q3] = *header;
         let spi = u32::from_be_bytes([s0, s1, s2, s3]);
+        // 4303-2.1-02
         if spi < SPI_MIN {
             return Err(DropReason::ReservedSpi);
         }
@@ -254,7 +255,7 @@ impl InboundSa {
         if !(body.len() - self.layout.iv - self.layout.icv).is_multiple_of(self.layout.block) {
             return Err(DropReason::Misaligned);
         }
-        // 4303-3.4.3-05: before anything that costs
+        // 4303-3.4.3-01, 7402-3.3.6-02: for every SA; 4303-3.4.3-05: before anything that costs
         let sequence = self.window.infer(low);
         let wanted = sequence.ok_or(DropReason::TooOld).and_then(|sequence| {
             self.window
@@ -265,11 +266,13 @@ impl InboundSa {
                     Refused::TooOld => DropReason::TooOld,
                 })
         })?;
+        // 4303-A3-02
         let resync = self.failures >= RESYNC_AFTER && self.failures.is_multiple_of(RESYNC_AFTER);
         if resync {
             scratch.clear();
             scratch.extend_from_slice(body);
         }
+        // 4303-2-03, 4303-3.4.4.1-01, 7402-B.1.6-02
         let opened = self
             .opener
             .open(spi, wanted, body)
@@ -316,7 +319,7 @@ impl InboundSa {
         out: &mut Vec<u8>,
     ) -> Result<(), DropReason> {
         match next_header {
-            // 4303-2.6-03, 4303-3.4.4.1-03
+            // 4303-2.6-01, 4303-2.6-03, 4303-3.4.4.1-03
             PROTOCOL_NONE => Err(DropReason::Dummy),
             PROTOCOL_BEET => {
                 let lsis = self.lsis.ok_or(DropReason::NoLsi)?;
@@ -336,7 +339,7 @@ fn unpad(text: &[u8]) -> Result<(&[u8], u8), DropReason> {
     let (rest, &[pad_length, next_header]) = text
         .split_last_chunk::<ESP_TRAILER>()
         .ok_or(DropReason::BadPadding)?;
-    // 4303-2.4-07
+    // 4303-2.4-06, 4303-2.4-07
     let payload = rest
         .len()
         .checked_sub(usize::from(pad_length))

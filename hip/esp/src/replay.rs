@@ -2,6 +2,7 @@
 
 /// Octets of memory per SA: 1 KiB. Packets of a batch may arrive in any order
 /// among several workers, so the window is far wider than the RFC's 64.
+// 4303-3.4.3-08
 const WORDS: usize = 128;
 
 /// Sequence numbers below the highest one that are still told apart. One word
@@ -44,6 +45,7 @@ impl ReplayWindow {
     /// The full sequence number of a packet that shows `low`
     /// (RFC 4303 Appendix A2.2), or nothing if that would lie before the first
     /// packet or behind the last possible one.
+    // 7402-3.3.6-03, 4303-2.2.1-03: 64 bits counted, 32 sent
     pub fn infer(&self, low: u32) -> Option<u64> {
         const HALF: u64 = 1 << 32;
         let (top_high, top_low) = (self.top & !(HALF - 1), self.top & (HALF - 1));
@@ -71,6 +73,7 @@ impl ReplayWindow {
     /// Whether a packet with this number may still be accepted. Changes nothing:
     /// the number comes from a packet that proved nothing yet.
     pub fn check(&self, sequence: u64) -> Result<(), Refused> {
+        // 4303-3.4.3-07: left of the window, inside it, or right of it
         if sequence == 0 {
             return Err(Refused::TooOld);
         }
@@ -82,6 +85,7 @@ impl ReplayWindow {
         }
         let (word, bit) = position(sequence);
         match self.words.get(word) {
+            // 4303-3.4.3-04
             Some(seen) if seen & bit != 0 => Err(Refused::Replayed),
             _ => Ok(()),
         }

@@ -232,7 +232,7 @@ impl Outbound {
     }
 
     fn seal_hit(&mut self, pair: HitPair, inner: &Inner<'_>, out: &mut SealedBatch) -> Verdict {
-        // 7402-B.1.4-01, 7402-B.1.5-01: the addresses of the packet are those of an SA
+        // 7402-B.1.4-01, 7402-B.1.5-01, 7402-3.4.1-02, 7402-3.4.1-04: the addresses of the packet are those of an SA
         let Some(sa) = self.sas.get_mut(&pair) else {
             return self.without_sa(pair, inner, out);
         };
@@ -247,6 +247,7 @@ impl Outbound {
             return too_big(inner, sa.mtu.hit, &mut self.stats, out);
         }
         let outer = (inner.traffic_class, inner.hop_limit);
+        // 7402-3.1-01, 7402-B.1.2-01, 7402-B.1.2-02, 7402-B.1.3-01: as transport mode would
         let verdict = sa.seal(&mut self.ivs, out, inner.next_header, outer, |arena| {
             arena.extend_from_slice(inner.payload);
             Ok(())
@@ -277,7 +278,7 @@ impl Outbound {
         let Some(sa) = self.sas.get_mut(&pair) else {
             return Verdict::Pending { pair };
         };
-        // Without DF the outer packet may be fragmented instead (RFC 4303 §3.3.4).
+        // 4303-3.3.4-01: without DF the outer packet may be fragmented instead.
         let size = beet::lsi_size(inner);
         if size > sa.mtu.lsi && inner.dont_fragment {
             return too_big(inner, sa.mtu.lsi, &mut self.stats, out);
@@ -287,6 +288,7 @@ impl Outbound {
             peer: destination,
         };
         let outer = (inner.traffic_class, inner.hop_limit);
+        // 7402-B.1.7-02
         let icmp = inner.next_header == PROTOCOL_ICMP;
         let next_header = if icmp { PROTOCOL_ICMP } else { PROTOCOL_BEET };
         let verdict = sa.seal(&mut self.ivs, out, next_header, outer, |arena| {
@@ -336,7 +338,7 @@ impl OutboundSa {
             mtu: inner_mtu(DEFAULT_PATH_MTU, &parameters.path, sealer.suite()),
             layout: SuiteLayout::of(sealer.suite()),
             sealer,
-            // 4303-2.2-03: the first packet has sequence number 1
+            // 4303-2.2-03, 7402-5.1.1-09: the first packet has sequence number 1
             sequence: 0,
             packets: 0,
             bytes: 0,
@@ -356,7 +358,7 @@ impl OutboundSa {
             packets: self.packets,
             bytes: self.bytes,
             sequence: self.sequence,
-            // 7402-6.8-12: early enough that the counter cannot run out
+            // 7402-3.3.7-02, 7402-6.8-12: early enough that the counter cannot run out
             rekey_due: self.sequence >= rekey_sequence,
         }
     }
@@ -393,15 +395,16 @@ impl OutboundSa {
     ) -> Result<(), DropReason> {
         let start = arena.len();
         let layout = self.layout;
-        // 4303-3.3.3-01: never wrap
+        // 4303-2.2-01; 4303-3.3.3-01, 7402-3.3.6-04: never wrap
         let sequence = self
             .sequence
             .checked_add(1)
             .ok_or(DropReason::SequenceExhausted)?;
         arena.extend_from_slice(&self.spi.to_be_bytes());
-        // 7402-3.3.6-05: the low half only
+        // 7402-3.3.6-01, 7402-3.3.6-05: the low half only
         let [_, _, _, _, low @ ..] = sequence.to_be_bytes();
         arena.extend_from_slice(&low);
+        // 4303-2.3-01
         arena.extend(ZERO.iter().take(layout.iv));
         let body = arena.len();
         payload(arena)?;

@@ -129,7 +129,7 @@ fn the_high_half_is_recovered_across_the_32_bit_boundary_in_any_order() {
     }
 }
 
-/// 4303-3.4.3-06, 4303-A2-06
+/// 4303-3.4.3-06, 4303-A2-06, 4303-3.4.3-05
 #[test]
 fn a_forged_high_number_does_not_move_the_window() {
     let mut world = World::new(EspSuite::Aes256CbcHmacSha256);
@@ -174,7 +174,7 @@ fn every_flipped_bit_and_every_other_length_is_rejected() {
     }
 }
 
-/// 4303-2.4-05, 4303-2.4-06, 4303-2.4-07
+/// 4303-2.4-05, 4303-2.4-06, 4303-2.4-07, 4303-3.4.4.1-01
 #[test]
 fn padding_is_checked_after_the_integrity() {
     let sealer = EspSealer::new(&keys(EspSuite::NullHmacSha256, 1)).unwrap();
@@ -281,7 +281,7 @@ fn unsupported_suites_and_wrong_keys_are_refused() {
     );
 }
 
-/// 7402-3.3.2-02, 7402-3.3.2-03, 7402-3.3.2-05, 7402-5.1.1-09, 7402-6.8-11
+/// 7402-5.1.1-09, 7402-6.8-11
 #[test]
 fn at_rekey_old_and_new_sas_work_side_by_side() {
     let suite = EspSuite::AesGcm16;
@@ -451,7 +451,7 @@ fn an_sa_asks_to_be_replaced_long_before_its_numbers_run_out() {
     }
 }
 
-/// 7402-3.3.3-02, 7402-3.3.7-03: input of the timers
+/// What the inactivity timers of RFC 7402 §3.3.3 are fed with.
 #[test]
 fn activity_is_reported_once() {
     let mut world = World::new(EspSuite::AesGcm16);

@@ -208,7 +208,7 @@ fn warm_batches_do_not_grow() {
     assert_eq!(memory.len(), 1, "the arenas stayed where they were");
 }
 
-/// 7402-3.3.4-01: a new SA on the same path starts with what is known of it
+/// A new SA on the same path starts with what is known of it.
 #[test]
 fn the_path_mtu_outlives_a_rekey_and_not_a_move() {
     let suite = EspSuite::AesGcm16;
