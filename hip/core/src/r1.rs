@@ -170,7 +170,7 @@ impl R1Pool {
             .offers
             .iter()
             .find(offered)
-            .or(generation.offers.first())?;
+            .or_else(|| generation.offers.first())?;
         let key = generation.keys.get(&id)?;
         let random = generation.random(env.local, nonce, id, initiator, path)?;
         if !generation.offered {

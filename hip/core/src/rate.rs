@@ -124,7 +124,7 @@ mod tests {
         assert!(limiter.allow(now, source));
         let mut passed = 0;
         for _ in 0..3000 {
-            now = now + Duration::from_millis(1);
+            now += Duration::from_millis(1);
             passed += usize::from(limiter.allow(now, source));
         }
         assert_eq!(passed, 3);

@@ -88,7 +88,7 @@ mod tests {
             let now = backoff.due();
             match backoff.expire(now) {
                 Expiry::Retransmit => {
-                    seen.push(now.saturating_duration_since(Instant::ZERO).as_secs())
+                    seen.push(now.saturating_duration_since(Instant::ZERO).as_secs());
                 }
                 Expiry::GiveUp => {
                     seen.push(now.saturating_duration_since(Instant::ZERO).as_secs());

@@ -57,7 +57,7 @@ fn a_storm_of_i1s_is_answered_at_the_configured_rate_only() {
     assert_eq!(pair.count(B, PacketType::R1), 20);
     assert_eq!(pair.dropped(B, DropReason::RateLimited), 480);
     pair.run_for(Duration::from_millis(5));
-    pair.now = pair.now + SECOND;
+    pair.now += SECOND;
     for _ in 0..500 {
         pair.inject(B, &i1);
     }

@@ -256,7 +256,7 @@ impl Pair {
         let fate = (self.fate)(&transit);
         match fate {
             Fate::Drop => return,
-            Fate::Delay(more) => transit.at = transit.at + more,
+            Fate::Delay(more) => transit.at += more,
             Fate::Duplicate => self.wire.push(transit.clone()),
             Fate::Deliver => {}
         }

@@ -61,7 +61,7 @@ fn a_puzzle_that_is_not_solved_in_its_lifetime_is_given_up() {
     deliver_r1(&mut pair);
     // A shell so slow that each portion takes a second.
     for _ in 0..4 {
-        pair.now = pair.now + SECOND;
+        pair.now += SECOND;
         pair.input(A, Input::Timeout);
     }
     assert_eq!(pair.dropped(A, DropReason::PuzzleTooHard), 1);

@@ -134,7 +134,7 @@ mod tests {
                 }
                 SeqKind::Repeated => assert!(naive.contains(&id), "{id} was not seen"),
                 SeqKind::Outside => {
-                    assert!(id + 64 <= base || id >= base + WINDOW, "{id} of {base}")
+                    assert!(id + 64 <= base || id >= base + WINDOW, "{id} of {base}");
                 }
             }
         }
