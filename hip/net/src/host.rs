@@ -284,6 +284,7 @@ impl HipHostConfig {
         })
     }
 
+    // 9028-5.1-07
     /// What fits one packet of the network below with any suite and transport that may be used.
     fn inner_mtu(&self) -> Result<u16, NetError> {
         if let Some(mtu) = self.mtu {
@@ -320,3 +321,54 @@ impl HipHostConfig {
 /// An inner IPv4 packet may be this much shorter than an inner IPv6 one: its header is 20 octets
 /// less, and the pseudo header of BEET mode takes 8 (RFC 7402 B.1.7).
 const LSI_SHORTER: u16 = 28;
+
+#[cfg(test)]
+mod tests {
+    use hip_crypto::identity::KeyAlgorithm;
+    use hip_esp::SuiteLayout;
+
+    use super::*;
+
+    const IPV6_HEADER: usize = 40;
+
+    fn config() -> HipHostConfig {
+        HipHostConfig::new(Arc::new(
+            HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, 1).expect("identity"),
+        ))
+    }
+
+    /// 9028-5.1-07
+    #[test]
+    fn the_mtu_is_the_largest_that_fits_below_with_every_suite() {
+        for (udp, udp_header) in [(true, 8), (false, 0)] {
+            let config = HipHostConfig { udp, ..config() };
+            let mtu = usize::from(config.inner_mtu().expect("mtu"));
+            let outer = |mtu: usize, suite| {
+                IPV6_HEADER + udp_header + SuiteLayout::of(suite).packet(mtu - IPV6_HEADER)
+            };
+            let suites = &config.protocol.esp_suites;
+            assert!(suites.iter().all(|suite| outer(mtu, *suite) <= 1500));
+            assert!(suites.iter().any(|suite| outer(mtu + 1, *suite) > 1500));
+        }
+    }
+
+    #[test]
+    fn an_mtu_that_ipv6_cannot_use_is_refused() {
+        let config = HipHostConfig {
+            mtu: Some(1279),
+            ..config()
+        };
+        assert!(
+            config
+                .inner_mtu()
+                .expect_err("refused")
+                .to_string()
+                .contains("1280")
+        );
+        let config = HipHostConfig {
+            mtu: Some(1400),
+            ..config
+        };
+        assert_eq!(config.inner_mtu().expect("mtu"), 1400);
+    }
+}

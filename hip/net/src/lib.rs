@@ -17,6 +17,27 @@
 //!        UDP 10500 (IPv4, IPv6) · raw 50 and 139 (IPv4, IPv6)
 //! ```
 //!
+//! ```no_run
+//! # async fn run() -> Result<(), hip_net::NetError> {
+//! use std::{path::Path, sync::Arc};
+//!
+//! use hip_crypto::identity::KeyAlgorithm;
+//! use hip_net::{HipHost, HipHostConfig, hosts::HostsFile, keyfile};
+//!
+//! let key = Path::new("/var/lib/hip/host.pem");
+//! let (identity, _) = keyfile::load_or_create(key, KeyAlgorithm::EcdsaP256)?;
+//! let mut config = HipHostConfig::new(Arc::new(identity));
+//! config.hosts = HostsFile::load(Path::new("/etc/hip/hosts"))?;
+//! let host = HipHost::start(config)?;
+//! let mut events = host.events();
+//! while let Ok(event) = events.recv().await {
+//!     println!("{event}");
+//! }
+//! host.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing here decides anything about the protocol: that is `hip_core` (RFC 7401, RFC 9028) and
 //! `hip_esp` (RFC 7402). This crate opens, reads, writes, measures time and cleans up.
 

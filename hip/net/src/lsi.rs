@@ -98,6 +98,7 @@ impl fmt::Display for LsiPrefix {
     }
 }
 
+// 5338-3.2-02
 /// Which LSI stands for which HIT.
 #[derive(Debug, Clone)]
 pub struct LsiTable {
@@ -164,6 +165,7 @@ mod tests {
         Hit::from_bytes(bytes)
     }
 
+    /// 5338-3.2-02
     #[test]
     fn this_host_is_the_first_address_and_a_peer_keeps_its_lsi() {
         let mut table = LsiTable::new(LsiPrefix::default(), hit(0));

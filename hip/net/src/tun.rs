@@ -83,6 +83,7 @@ impl Tun {
             "set its MTU and take it up",
             netlink.link_up(index, config.mtu.into(), QUEUE),
         )?;
+        // 5338-5-02
         step(
             "set its HIT",
             netlink.add_address(index, config.hit.to_addr().into()),
@@ -91,6 +92,7 @@ impl Tun {
             "set its LSI",
             netlink.add_address(index, config.lsi.0.into()),
         )?;
+        // 5338-4.1-01: programs connect to a HIT or an LSI like to any address.
         for route in interface_routes(config, index) {
             let (address, length) = route.prefix;
             step(

@@ -49,13 +49,13 @@ fn exchange(transport: Transport, v6: bool) {
     stop(&lab, hosts);
 }
 
-/// 5338-4.1-01, 5338-5-02, 9028-3-03
+/// 5338-4.1-01, 5338-5-02, 9028-3-03, 9028-5.1-03
 #[test]
 fn udp_over_ipv4_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Udp, false);
 }
 
-/// 5338-4.1-01, 5338-5-02, 9028-3-03
+/// 5338-4.1-01, 5338-5-02, 9028-3-03, 9028-5.1-03
 #[test]
 fn udp_over_ipv6_carries_pings_and_tcp_by_hit_and_lsi() {
     exchange(Transport::Udp, true);

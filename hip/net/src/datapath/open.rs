@@ -125,7 +125,7 @@ impl OpenThread {
         for _ in 0..BATCHES {
             match self.receive.receive(socket.as_fd()) {
                 Ok(_) => {}
-                // Nothing left, or an ICMP error, which RFC 7401 §6.13 has us ignore.
+                // 7401-6.6.2-01: nothing left, or an ICMP error, which anyone can forge.
                 Err(_) => break,
             }
             for message in self.receive.messages() {
@@ -189,6 +189,7 @@ impl State {
         }
     }
 
+    // 9028-3-03, 9028-5.1-03
     /// RFC 9028 §5.1: four zero octets mark a HIP packet, anything else is an SPI; a single octet
     /// keeps a NAT mapping alive.
     fn udp(&mut self, socket: &PacketSocket, envelope: &Envelope, datagram: &mut [u8]) {
