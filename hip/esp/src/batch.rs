@@ -155,7 +155,7 @@ pub struct Opened {
     pub pair: HitPair,
     /// The SPI it came by.
     pub spi: u32,
-    /// It was the first valid packet on this SA: at rekey the old SA may go (RFC 7402 §6.10).
+    /// It is the first packet delivered from this SA: at rekey the old SA may go (RFC 7402 §6.10).
     pub first: bool,
     /// Where the rebuilt inner IP packet lies in the batch.
     pub range: Range<usize>,

@@ -42,6 +42,8 @@ struct InboundSa {
     window: ReplayWindow,
     /// Failed integrity checks since the last good one.
     failures: u32,
+    /// A packet of this SA reached the batch.
+    delivered: bool,
     packets: u64,
     bytes: u64,
     /// `packets` at the last [`Inbound::take_activity`].
@@ -182,6 +184,7 @@ impl Inbound {
             opener,
             window: ReplayWindow::default(),
             failures: 0,
+            delivered: false,
             packets: 0,
             bytes: 0,
             reported: 0,
@@ -223,12 +226,12 @@ impl Inbound {
         let sa = self.sas.get_mut(&spi).ok_or(DropReason::UnknownSpi)?;
         let low = u32::from_be_bytes([q0, q1, q2, q3]);
         let text = sa.authenticate(spi, low, body, &mut self.scratch)?;
-        let first = sa.packets == 0;
         sa.packets += 1;
         let (payload, next_header) = unpad(text)?;
         let start = out.arena.len();
         sa.rebuild(next_header, payload, outer, &mut out.arena)?;
         let range = start..out.arena.len();
+        let first = !std::mem::replace(&mut sa.delivered, true);
         sa.bytes += u64::try_from(payload.len()).unwrap_or(0);
         Ok(Opened {
             pair: sa.pair,

@@ -312,14 +312,15 @@ impl Outbound {
     /// A packet between HITs that no SA is bound to.
     fn without_sa(&mut self, pair: HitPair, inner: &Inner<'_>, out: &mut SealedBatch) -> Verdict {
         let own = |hit: &Hit| self.config.local.contains(hit);
-        match () {
-            () if !pair.peer.is_orchid() || own(&pair.peer) => {
-                Verdict::Dropped(DropReason::NotForPeer)
-            }
-            () if !own(&pair.local) => Verdict::Dropped(DropReason::ForeignSource),
+        if !pair.peer.is_orchid() || own(&pair.peer) {
+            Verdict::Dropped(DropReason::NotForPeer)
+        } else if !own(&pair.local) {
+            Verdict::Dropped(DropReason::ForeignSource)
+        } else if pair.peer.suite().is_none() {
             // A HIT without a known suite can never be verified.
-            () if pair.peer.suite().is_none() => unreachable(inner, &mut self.stats, out),
-            () => Verdict::Pending { pair },
+            unreachable(inner, &mut self.stats, out)
+        } else {
+            Verdict::Pending { pair }
         }
     }
 }

@@ -303,8 +303,13 @@ fn at_rekey_old_and_new_sas_work_side_by_side() {
         .outbound
         .apply(OutboundCommand::Install(fresh))
         .unwrap();
+    let pair = pair_of_a();
+    world.sealed.clear();
+    world.a.outbound.seal_dummy(pair, 9, &mut world.sealed);
+    let dummy = world.sealed.packets().next().unwrap().1.to_vec();
+    assert_eq!(dummy[..8], [0x30, 0, 0, 3, 0, 0, 0, 1]);
+    assert_eq!(world.open(&dummy), Err(DropReason::Dummy));
     let new = world.seal(&udp6(3));
-    assert_eq!(new[..8], [0x30, 0, 0, 3, 0, 0, 0, 1]);
 
     let (outer, mut batch) = (OuterHeader::default(), OpenedBatch::new());
     let opened = world
