@@ -74,6 +74,10 @@ drop_reasons! {
     WrongOverlay "drop_wrong_overlay",
     /// TTL used up, or above `initial-ttl`.
     Ttl "drop_ttl",
+    /// A request with the same destination twice.
+    DuplicateDestination "drop_duplicate_destination",
+    /// A structure of a type that this node does not know, in a request for it.
+    UnknownType "drop_unknown_type",
     /// A fragment; links of this overlay never need to fragment.
     Fragment "drop_fragment",
     /// A forwarding option marked critical that this node does not know.

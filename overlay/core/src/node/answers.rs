@@ -12,7 +12,7 @@ use crate::event::DropReason;
 use crate::id::NodeId;
 use crate::security::Certificate;
 use crate::wire::body::{Body, ErrorCode, ErrorResponse};
-use crate::wire::header::{Destination, ForwardingHeader};
+use crate::wire::header::{Destination, ForwardingHeader, ForwardingOption, RESPONSE_COPY};
 
 /// How long a request may be repeated (RFC 6940 §6.2.1, maximum request lifetime).
 const REQUEST_LIFETIME: Duration = Duration::from_secs(15);
@@ -118,7 +118,18 @@ impl Node {
         let mut destinations = vec![Destination::Node(from)];
         destinations.extend(request.via.iter().rev().cloned());
         let sealed = self.sealed(request.transaction_id, body, certificates)?;
-        let header = self.header(request.transaction_id, destinations);
+        let mut header = self.header(request.transaction_id, destinations);
+        // 6940-6.3.2.3-06: options to be copied, with all flags cleared
+        let copied = request
+            .options
+            .iter()
+            .filter(|option| option.flags & RESPONSE_COPY != 0);
+        header.options = copied
+            .map(|option| ForwardingOption {
+                flags: 0,
+                ..option.clone()
+            })
+            .collect();
         header.with_body(&sealed).ok()
     }
 

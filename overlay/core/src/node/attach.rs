@@ -5,7 +5,7 @@
 
 use super::requests::{AfterResponse, Response};
 use super::transactions::{Outcome, Purpose};
-use super::{Link, MAX_SUSPECTS, Node, OPEN_PATIENCE, SUSPICION};
+use super::{Link, MAX_ATTACHES, MAX_SUSPECTS, Node, OPEN_PATIENCE, SUSPICION};
 use crate::event::{DropReason, Event};
 use crate::id::NodeId;
 use crate::seam::Output;
@@ -36,6 +36,11 @@ impl Node {
             return;
         }
         for peer in peers.iter().copied() {
+            // However many peers an Update invents, only so many are tried at a time.
+            let trying = |purpose: &Purpose| matches!(purpose, Purpose::Attach(_));
+            if self.count_requests(trying) >= MAX_ATTACHES {
+                return;
+            }
             if self.would_be_neighbor(peer) && self.may_try(peer) {
                 self.attach(peer, through);
             }

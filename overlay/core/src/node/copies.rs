@@ -217,11 +217,17 @@ impl Node {
             failed: false,
         };
         self.copies.running.insert(job, progress);
+        // 6940-10.4-03: one more for each successor; 7.4.1.1: never 0, for it is not the writer
+        // who stores (pitfall 21).
+        let successors = self.replica_set().iter();
+        let place = successors
+            .take_while(|peer| job.peer() != Some(**peer))
+            .count();
+        let replica_number = u8::try_from(place % REPLICAS + 1).unwrap_or(1);
         for (values, certificates) in chunks {
             let body = Body::StoreReq(StoreReq {
                 resource: job.key.0,
-                // §7.4.1.1: not 0, for it is not the writer who stores (pitfall 21).
-                replica_number: 1,
+                replica_number,
                 kinds: vec![KindData {
                     kind: job.key.1,
                     generation,

@@ -48,6 +48,8 @@ const ANNOUNCE_DELAY: Duration = Duration::from_millis(50);
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a peer that could not be reached is not tried again.
 const SUSPICION: Duration = Duration::from_secs(20);
+/// Most Attaches to neighbours under way at the same time.
+const MAX_ATTACHES: usize = 32;
 /// Most peers remembered as unreachable.
 const MAX_SUSPECTS: usize = 256;
 
@@ -78,6 +80,8 @@ pub struct Node {
     store: Store,
     copies: Copies,
     last_storage_time: u64,
+    /// The first search for fingers since joining is done.
+    fingers_searched: bool,
     timers: Timers,
     loopback: VecDeque<Vec<u8>>,
     outputs: VecDeque<Output>,
@@ -127,6 +131,7 @@ impl Node {
             store: Store::default(),
             copies: Copies::default(),
             last_storage_time: 0,
+            fingers_searched: false,
             timers: Timers::default(),
             loopback: VecDeque::new(),
             outputs: VecDeque::new(),

@@ -1,12 +1,14 @@
 //! Receipt and forwarding of messages (RFC 6940 §6.1).
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use crate::event::DropReason;
 use crate::id::NodeId;
 use crate::seam::Output;
 use crate::wire::body::{Body, ErrorCode, ErrorResponse, is_request};
 use crate::wire::contents::{MessageContents, parse_body};
-use crate::wire::header::{Destination, FORWARD_CRITICAL, ForwardingHeader, VERSION, WHOLE};
+use crate::wire::header::{Destination, FORWARD_CRITICAL, ForwardingHeader, VERSION};
 
 /// What to do with a message, by the first entry of its Destination List.
 pub(super) enum Step {
@@ -43,7 +45,12 @@ impl Node {
         // RFC 6940 §6.6: larger than max-message-size: error, then close the link.
         if bytes.len() > self.config.max_message_size {
             self.drop_message(DropReason::TooLarge, from);
-            if let Ok((header, body)) = ForwardingHeader::parse(bytes) {
+            // 6940-6.6-02: no error when the header alone is too large
+            let parsed = ForwardingHeader::parse(bytes).ok();
+            let most = self.config.max_message_size;
+            if let Some((header, body)) =
+                parsed.filter(|(_, body)| bytes.len() - body.len() <= most)
+            {
                 let error = ErrorResponse::new(ErrorCode::MESSAGE_TOO_LARGE, "");
                 self.refuse(&header, body, from, error);
             }
@@ -67,7 +74,7 @@ impl Node {
             self.drop_message(DropReason::Malformed, from);
             return;
         };
-        if let Err((reason, error)) = self.check_header(&header) {
+        if let Err((reason, error)) = self.check_header(&header, body) {
             self.drop_message(reason, from);
             if let Some(error) = error {
                 self.refuse(&header, body, from, error);
@@ -88,6 +95,7 @@ impl Node {
     fn check_header(
         &self,
         header: &ForwardingHeader,
+        body: &[u8],
     ) -> Result<(), (DropReason, Option<ErrorResponse>)> {
         let error = |code, why| Some(ErrorResponse::new(code, why));
         if header.version != VERSION {
@@ -102,8 +110,16 @@ impl Node {
             let exceeded = error(ErrorCode::TTL_EXCEEDED, "TTL above initial-ttl");
             return Err((DropReason::Ttl, exceeded));
         }
-        if header.fragment != WHOLE {
+        if !header.is_whole() {
             return Err((DropReason::Fragment, None));
+        }
+        // 6940-13.6.5-02: no loops by duplicate destinations. Not asked of responses: their
+        // list is the way the request came, which may pass a peer twice.
+        let request = message_code(body).is_some_and(is_request);
+        let distinct: BTreeSet<&Destination> = header.destinations.iter().collect();
+        if request && distinct.len() != header.destinations.len() {
+            let duplicate = error(ErrorCode::INVALID_MESSAGE, "a destination appears twice");
+            return Err((DropReason::DuplicateDestination, duplicate));
         }
         Ok(())
     }

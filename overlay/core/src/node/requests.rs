@@ -8,7 +8,7 @@ use crate::event::DropReason;
 use crate::id::NodeId;
 use crate::security::Certificate;
 use crate::wire::body::{Body, ErrorCode, ErrorResponse};
-use crate::wire::codec::Encode;
+use crate::wire::codec::{Encode, Problem, WireError};
 use crate::wire::header::{DESTINATION_CRITICAL, Destination};
 use crate::wire::link::PingAns;
 use crate::wire::topology::{
@@ -32,7 +32,9 @@ impl Node {
         let after = AfterResponse::default();
         let ((body, certificates), after) = match self.checked(received) {
             Ok(body) => self.serve(received, body),
-            Err(error) => ((Body::Error(error), Vec::new()), after),
+            Err(Some(error)) => ((Body::Error(error), Vec::new()), after),
+            // 6940-6.3.1.1-07: a select of unknown type: discarded without response
+            Err(None) => return self.drop_message(DropReason::UnknownType, received.from),
         };
         if changes_state(received.contents.code) {
             self.answers
@@ -43,7 +45,7 @@ impl Node {
     }
 
     /// The checks common to all requests.
-    fn checked(&self, received: &Received) -> Result<Body, ErrorResponse> {
+    fn checked(&self, received: &Received) -> Result<Body, Option<ErrorResponse>> {
         let header = &received.header;
         let own = self.config.configuration_sequence;
         // §6.3.2.1: the configuration sequence must be ours, compared modulo 2^16 as in TCP.
@@ -54,27 +56,29 @@ impl Node {
             } else {
                 ErrorCode::CONFIG_TOO_NEW
             };
-            return Err(ErrorResponse::new(code, &format!("mine is {own}")));
+            return Err(Some(ErrorResponse::new(code, &format!("mine is {own}"))));
         }
         let options = &header.options;
         if options
             .iter()
             .any(|option| option.flags & DESTINATION_CRITICAL != 0)
         {
-            return Err(ErrorResponse::new(
-                ErrorCode::UNSUPPORTED_FORWARDING_OPTION,
-                "",
-            ));
+            let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;
+            return Err(Some(ErrorResponse::new(code, "")));
         }
         // §6.3.3: an unknown extension marked critical.
         let mut extensions = received.contents.extensions.iter();
         if extensions.any(|extension| extension.critical) {
-            return Err(ErrorResponse::new(ErrorCode::UNKNOWN_EXTENSION, ""));
+            return Err(Some(ErrorResponse::new(ErrorCode::UNKNOWN_EXTENSION, "")));
         }
         match Body::decode(received.contents.code, &received.contents.body) {
             Ok(Some(body)) => Ok(body),
-            Ok(None) => Err(invalid("this message code is not supported")),
-            Err(error) => Err(invalid(&error.to_string())),
+            Ok(None) => Err(Some(invalid("this message code is not supported"))),
+            Err(WireError {
+                problem: Problem::Unknown(_),
+                ..
+            }) => Err(None),
+            Err(error) => Err(Some(invalid(&error.to_string()))),
         }
     }
 

@@ -18,6 +18,7 @@ impl Node {
     pub(super) fn start_maintenance(&mut self) {
         self.schedule(Timer::Stabilize);
         self.schedule(Timer::Partition);
+        self.fingers_searched = false;
         self.timers
             .set(Timer::Fingers, self.now + super::ANNOUNCE_DELAY);
         self.look_for_others_if_alone();
@@ -125,6 +126,7 @@ impl Node {
             return;
         }
         self.schedule(Timer::Fingers);
+        let searched = std::mem::replace(&mut self.fingers_searched, true);
         let reach = self
             .tables
             .successors
@@ -139,6 +141,11 @@ impl Node {
             let known_empty = !full_table || reach.is_some_and(|reach| distance + size <= reach);
             let in_range = |peer: &NodeId| start.distance_to((*peer).into()) < size;
             if known_empty || self.ready_peers().any(|peer| in_range(&peer)) {
+                continue;
+            }
+            // Alternative 1 of §10.7.4.2: each invalid entry with probability one half; but a
+            // new member looks for all of them.
+            if searched && self.rng.next_u32() & 1 == 0 {
                 continue;
             }
             let offset =

@@ -335,6 +335,13 @@ impl Node {
         open.any(|transaction| matches(&transaction.purpose))
     }
 
+    /// How many requests for such a purpose are open.
+    pub(super) fn count_requests(&self, matches: impl Fn(&Purpose) -> bool) -> usize {
+        let open = self.transactions.values();
+        open.filter(|transaction| matches(&transaction.purpose))
+            .count()
+    }
+
     fn complete(&mut self, id: u64, outcome: Outcome) {
         self.timers.cancel(Timer::Transaction(id));
         if let Some(transaction) = self.transactions.remove(&id) {

@@ -2,6 +2,7 @@
 
 use super::{GroupKey, Value};
 use crate::config::DataModel;
+use crate::id::{ID_LEN, ResourceId};
 use crate::record::StoredRecord;
 use crate::security::Certificate;
 use crate::wire::storage::{Place, StoredData};
@@ -57,7 +58,11 @@ pub(super) fn decode(record: &StoredRecord) -> Option<(GroupKey, Restored)> {
 
 fn decode_key(bytes: &[u8]) -> Result<(GroupKey, DataModel), WireError> {
     let mut reader = Reader::new(bytes);
-    let resource = reader.node_id().map(|id| *id.as_bytes())?;
+    let resource = reader
+        .take(ID_LEN)?
+        .first_chunk()
+        .copied()
+        .unwrap_or_default();
     let kind = reader.kind_id()?;
     let at = reader.clone();
     let model = match reader.u8()? {
@@ -66,7 +71,7 @@ fn decode_key(bytes: &[u8]) -> Result<(GroupKey, DataModel), WireError> {
         3 => DataModel::Dictionary,
         _ => return Err(at.invalid("data model")),
     };
-    Ok(((crate::id::ResourceId::from_bytes(resource), kind), model))
+    Ok(((ResourceId::from_bytes(resource), kind), model))
 }
 
 fn decode_bytes(bytes: &[u8], model: DataModel) -> Result<Option<Restored>, WireError> {

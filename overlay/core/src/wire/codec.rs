@@ -23,6 +23,8 @@ pub enum Problem {
     Trailing,
     /// A field has a value the RFC does not allow.
     Invalid(&'static str),
+    /// A structure is of a type this implementation does not know.
+    Unknown(&'static str),
     /// A list or string exceeds its bound.
     TooLong(&'static str),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for WireError {
             Problem::Truncated => write!(f, "ends early at octet {}", self.offset),
             Problem::Trailing => write!(f, "octets left over at {}", self.offset),
             Problem::Invalid(what) => write!(f, "invalid {what} at octet {}", self.offset),
+            Problem::Unknown(what) => write!(f, "unknown {what} at octet {}", self.offset),
             Problem::TooLong(what) => write!(f, "{what} too long at octet {}", self.offset),
         }
     }
@@ -126,6 +129,12 @@ impl<'a> Reader<'a> {
         self.error(Problem::Invalid(what))
     }
 
+    /// An "unknown type" error at the present place.
+    #[must_use]
+    pub const fn unknown(&self, what: &'static str) -> WireError {
+        self.error(Problem::Unknown(what))
+    }
+
     /// Succeeds when everything was read.
     ///
     /// # Errors
@@ -209,9 +218,15 @@ impl<'a> Reader<'a> {
     /// A Node-ID.
     ///
     /// # Errors
-    /// As [`Reader::take`].
+    /// As [`Reader::take`], or when it is all zero.
     pub fn node_id(&mut self) -> Result<NodeId, WireError> {
-        self.array().map(NodeId::from_bytes)
+        let at = self.clone();
+        let bytes = self.array::<ID_LEN>()?;
+        // 6940-3-02: all zero is never a Node-ID on the wire
+        if bytes == [0; ID_LEN] {
+            return Err(at.invalid("Node-ID"));
+        }
+        Ok(NodeId::from_bytes(bytes))
     }
 
     /// A Kind-ID.

@@ -147,7 +147,7 @@ impl Decode for SecurityBlock {
                 return Err(bucket.error(Problem::TooLong("certificate bucket")));
             }
             if bucket.clone().u8()? != X509 {
-                return Err(bucket.invalid("certificate type"));
+                return Err(bucket.unknown("certificate type"));
             }
             bucket.u8()?;
             certificates.push(bucket.opaque(2)?.to_vec());
@@ -210,7 +210,7 @@ impl Decode for SignerIdentity {
                 digest: value.opaque(1)?.to_vec(),
             },
             NONE => Self::None,
-            _ => return Err(at.invalid("signer identity type")),
+            _ => return Err(at.unknown("signer identity type")),
         };
         value.finish()?;
         Ok(identity)

@@ -11,6 +11,8 @@ pub const VERSION: u8 = 0x0a;
 pub const FIXED_LEN: usize = 38;
 /// Fragment field of an unfragmented message.
 pub const WHOLE: u32 = 0xc000_0000;
+/// The bits of the fragment field that mean something: flags and offset.
+const FRAGMENT_MASK: u32 = 0xc0ff_ffff;
 /// Most entries accepted in a Via or Destination List: one per hop and initial-ttl is at most
 /// 100 by default.
 pub const MAX_DESTINATIONS: usize = 128;
@@ -88,6 +90,13 @@ impl ForwardingHeader {
             });
         }
         Ok((header, reader.rest()))
+    }
+
+    /// Whether this is a whole message and no fragment.
+    // 6940-6.7-10, 6940-6.7-12: without the high bit it is neither; reserved bits are ignored
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.fragment & FRAGMENT_MASK == WHOLE
     }
 
     /// The message made of this header and `body` (contents and security block).
@@ -234,7 +243,7 @@ impl Decode for Destination {
             NODE => Self::Node(data.node_id()?),
             RESOURCE => Self::Resource(data.resource_id()?),
             OPAQUE => Self::Opaque(data.opaque(1)?.to_vec()),
-            _ => return Err(at.invalid("destination type")),
+            _ => return Err(at.unknown("destination type")),
         };
         data.finish()?;
         Ok(entry)

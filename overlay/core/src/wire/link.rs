@@ -119,7 +119,7 @@ impl Decode for IceCandidate {
             1 => CandidateKind::Host,
             2 => CandidateKind::ServerReflexive(read_address(reader)?),
             4 => CandidateKind::Relayed(read_address(reader)?),
-            _ => return Err(at.invalid("candidate type")),
+            _ => return Err(at.unknown("candidate type")),
         };
         Ok(Self {
             address,
@@ -179,7 +179,7 @@ fn read_address(reader: &mut Reader<'_>) -> Result<SocketAddr, WireError> {
             let high = u128::from(data.u64()?);
             IpAddr::V6(Ipv6Addr::from(high << 64 | u128::from(data.u64()?)))
         }
-        _ => return Err(at.invalid("address type")),
+        _ => return Err(at.unknown("address type")),
     };
     let port = data.u16()?;
     data.finish()?;

@@ -110,7 +110,7 @@ impl Decode for ChordLeave {
         match reader.u8()? {
             1 => nodes(reader).map(Self::FromSuccessor),
             2 => nodes(reader).map(Self::FromPredecessor),
-            _ => Err(at.invalid("ChordLeave type")),
+            _ => Err(at.unknown("ChordLeave type")),
         }
     }
 }
@@ -173,7 +173,7 @@ impl Decode for ChordUpdate {
                 successors: nodes(reader)?,
                 fingers: nodes(reader)?,
             },
-            _ => return Err(at.invalid("ChordUpdate type")),
+            _ => return Err(at.unknown("ChordUpdate type")),
         };
         Ok(Self { uptime, view })
     }
