@@ -27,7 +27,7 @@ pub enum Rhash {
     ///
     /// RFC 9374 leaves RHASH_len and the key derivation open. Chosen here: 32 octets, empty
     /// function name and customisation, and HKDF with KMAC128 (32 octets) in the place of HMAC
-    /// (docs/decisions/0005-crypto-choices.md).
+    /// (docs/decisions/0008-crypto-choices.md).
     // 9374-3.4.2-02: a documented local choice
     Cshake128,
 }
