@@ -29,10 +29,10 @@ use crate::status::AssociationView;
 ///
 /// See the crate's front page for how to drive it.
 pub struct Host {
-    env: Environment,
+    pub(crate) env: Environment,
     pool: R1Pool,
     limiter: PrefixLimiter,
-    associations: BTreeMap<Hit, Association>,
+    pub(crate) associations: BTreeMap<Hit, Association>,
     /// When which association wants `on_timeout`.
     timers: BTreeSet<(Instant, Hit)>,
     /// Locators that came before anybody asked for the peer.

@@ -1,10 +1,11 @@
 //! R1s made in advance, and the check that a SOLUTION answers one of them (RFC 7401 §4.1.2, §6.7.1).
 //!
 //! The responder keeps nothing about an I1. Every R1 of a *generation* carries
-//! its counter; #I starts with a nonce and goes on with a MAC, under the
-//! generation's secret, over the nonce, both HITs and both addresses; Opaque
+//! its counter; #I starts with a time stamp and goes on with a MAC, under the
+//! generation's secret, over the stamp, both HITs and both addresses; Opaque
 //! names the Diffie-Hellman key of the R1. So an I2 brings back all that is
-//! needed to recognise it.
+//! needed to recognise it. No two stamps are equal, and each is blinded by a
+//! random number, so that it does not tell for how long this host has been up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,8 +34,8 @@ pub(crate) const HIT_SUITES: [HitSuite; 3] = [
     HitSuite::EddsaCshake128,
 ];
 
-/// Octets of #I that tell one R1 from the next.
-const NONCE: usize = 8;
+/// Octets of the time stamp in #I.
+const STAMP: usize = 8;
 
 /// Diffie-Hellman keys per generation. When they are used up the last one is
 /// offered to the end of the generation (7401-5.3.2-10).
@@ -55,6 +56,10 @@ pub(crate) struct R1Pool {
 struct Generation {
     counter: u64,
     secret: [u8; 32],
+    /// Added to time stamps.
+    blind: u64,
+    /// The last stamp, not blinded.
+    stamp: u64,
     difficulty: u8,
     since: Instant,
     offered: bool,
@@ -84,6 +89,8 @@ pub(crate) struct Claim<'a> {
 pub(crate) struct Issued<'a> {
     pub(crate) private: &'a DhPrivate,
     pub(crate) solved: PuzzleSolved,
+    /// When it was made.
+    pub(crate) at: Instant,
 }
 
 impl R1Pool {
@@ -160,7 +167,6 @@ impl R1Pool {
         path: Path,
     ) -> Option<Vec<u8>> {
         self.prepare(env);
-        let nonce = env.random::<NONCE>();
         let generation = self.current.as_mut()?;
         let offered = |id: &&u16| {
             let key = generation.keys.get(id);
@@ -171,8 +177,9 @@ impl R1Pool {
             .iter()
             .find(offered)
             .or_else(|| generation.offers.first())?;
+        let stamp = generation.next_stamp(env.now);
         let key = generation.keys.get(&id)?;
-        let random = generation.random(env.local, nonce, id, initiator, path)?;
+        let random = generation.random(env.local, stamp, id, initiator, path)?;
         if !generation.offered {
             generation.offered = true;
             generation.since = env.now;
@@ -194,13 +201,13 @@ impl R1Pool {
         let generation = self.generation(counter).ok_or(DropReason::StaleCounter)?;
         let id = u16::from_be_bytes(claim.solution.opaque);
         let key = generation.keys.get(&id).ok_or(DropReason::UnknownPuzzle)?;
-        let nonce = *claim
+        let stamp = *claim
             .solution
             .random
             .first_chunk()
             .ok_or(DropReason::UnknownPuzzle)?;
         let issued = generation
-            .random(local, nonce, id, claim.initiator, claim.path)
+            .random(local, stamp, id, claim.initiator, claim.path)
             .ok_or(DropReason::Local)?;
         if issued != claim.solution.random {
             return Err(DropReason::UnknownPuzzle);
@@ -219,6 +226,7 @@ impl R1Pool {
         Ok(Issued {
             private: &key.private,
             solved,
+            at: generation.time_of(stamp),
         })
     }
 
@@ -276,6 +284,8 @@ impl Generation {
         let mut generation = Self {
             counter,
             secret: env.random(),
+            blind: env.rng.next_u64(),
+            stamp: 0,
             difficulty: env.config.puzzle.difficulty,
             since: env.now,
             offered: false,
@@ -348,12 +358,23 @@ impl Generation {
         Ok(R1Template::new(packet.finish())?)
     }
 
-    /// #I: a nonce and the MAC that shows it is ours, for these HITs and addresses.
+    /// The stamp of an R1 made now: later than all before.
+    fn next_stamp(&mut self, now: Instant) -> [u8; STAMP] {
+        self.stamp = now.as_nanos().max(self.stamp.saturating_add(1));
+        self.stamp.wrapping_add(self.blind).to_be_bytes()
+    }
+
+    /// When the R1 with this stamp was made.
+    fn time_of(&self, stamp: [u8; STAMP]) -> Instant {
+        Instant::from_nanos(u64::from_be_bytes(stamp).wrapping_sub(self.blind))
+    }
+
+    /// #I: a time stamp and the MAC that shows it is ours, for these HITs and addresses.
     // 7401-4.1.1-03, 7401-4.1.2-03, 7401-4.1.2-10
     fn random(
         &self,
         local: Hit,
-        nonce: [u8; NONCE],
+        stamp: [u8; STAMP],
         id: u16,
         initiator: Hit,
         path: Path,
@@ -362,7 +383,7 @@ impl Generation {
         let mac = rhash.hmac(
             &self.secret,
             &[
-                &nonce,
+                &stamp,
                 &id.to_be_bytes(),
                 initiator.as_bytes(),
                 local.as_bytes(),
@@ -370,8 +391,8 @@ impl Generation {
                 &octets(path.local.ip()),
             ],
         );
-        let mut random = nonce.to_vec();
-        random.extend(mac.as_ref().iter().take(rhash.len().saturating_sub(NONCE)));
+        let mut random = stamp.to_vec();
+        random.extend(mac.as_ref().iter().take(rhash.len().saturating_sub(STAMP)));
         Some(random)
     }
 }

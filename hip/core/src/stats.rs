@@ -50,6 +50,8 @@ drop_reasons! {
     WrongState = "wrong_state",
     /// Crossing exchanges: the host with the smaller HIT stays Initiator (RFC 7401 §6.7, §6.9).
     Crossing = "crossing",
+    /// An I2 that answers an R1 older than the association.
+    Overtaken = "overtaken",
     /// The Host Identity does not hash to the sender HIT.
     HitMismatch = "hit_mismatch",
     /// The signature does not verify.

@@ -21,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) outbound_spi: u32,
     /// Duration of the exchange.
     pub(crate) exchange: Duration,
+    /// I2s that answer R1s made before this are older than the session.
+    begun: Instant,
     /// The last packet in either direction.
     pub(crate) last_used: Instant,
     /// The last authentic packet of the peer.
@@ -38,8 +40,6 @@ impl Session {
         path: Path,
         spis: (u32, u32),
         now: Instant,
-        exchange: Duration,
-        rtt: Option<Duration>,
     ) -> Self {
         let (inbound_spi, outbound_spi) = spis;
         Self {
@@ -48,17 +48,27 @@ impl Session {
             path,
             inbound_spi,
             outbound_spi,
-            exchange,
+            exchange: Duration::ZERO,
+            begun: now,
             last_used: now,
             last_heard: now,
             // 7401-6.8-32, 7401-6.9-28
-            updates: Updates::new(rtt),
+            updates: Updates::new(None),
             accepted: None,
         }
     }
 
-    /// Remembers the R2 for an I2 that comes again.
-    pub(crate) fn with_accepted(mut self, mac: Vec<u8>, r2: Vec<u8>) -> Self {
+    /// As Initiator: how long the exchange took, and the round-trip time if it is known.
+    pub(crate) fn with_timing(mut self, exchange: Duration, rtt: Option<Duration>) -> Self {
+        self.exchange = exchange;
+        self.updates = Updates::new(rtt);
+        self
+    }
+
+    /// As Responder: when the R1 was made that the I2 answered; the I2's HIP_MAC and the R2, in
+    /// case the I2 comes again.
+    pub(crate) fn with_accepted(mut self, begun: Instant, mac: Vec<u8>, r2: Vec<u8>) -> Self {
+        self.begun = begun;
         self.accepted = Some((mac, r2));
         self
     }
@@ -91,6 +101,11 @@ impl Session {
 }
 
 impl State {
+    /// Whether there is an association younger than an R1 made at `r1`.
+    pub(super) fn is_newer_than(&self, r1: Instant) -> bool {
+        self.session().is_some_and(|session| r1 < session.begun)
+    }
+
     /// HIP_MAC of the I2 that made the association.
     pub(super) fn accepted_mac(&self) -> Option<&[u8]> {
         self.session()?

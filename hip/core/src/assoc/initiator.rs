@@ -447,15 +447,10 @@ impl I2Sent {
         let outbound = self.esp.for_sender(env.local, peer).clone();
         env.install_outbound(peer, outbound_spi, outbound, self.path);
         let rtt = (!self.retransmitted).then(|| env.now.saturating_duration_since(self.sent));
-        let session = Session::new(
-            Role::Initiator,
-            self.security,
-            self.path,
-            (self.inbound_spi, outbound_spi),
-            env.now,
-            env.now.saturating_duration_since(self.started),
-            rtt,
-        );
+        let spis = (self.inbound_spi, outbound_spi);
+        let duration = env.now.saturating_duration_since(self.started);
+        let session = Session::new(Role::Initiator, self.security, self.path, spis, env.now)
+            .with_timing(duration, rtt);
         session.announce(env);
         let ual = env.config.timers.ual;
         State::Established(Box::new(Established { session, ual }))

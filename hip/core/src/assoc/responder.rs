@@ -10,6 +10,7 @@ use hip_wire::param::{
     Solution, TransportFormatList,
 };
 use hip_wire::registry::{EspSuite, HipCipher, PacketType, ParamType};
+use hip_wire::time::Instant;
 
 use super::keys::{Agreed, Authentic, DerivedKeys, Salt, Security, verify_mac, verify_signature};
 use super::offer::identity_of;
@@ -26,6 +27,8 @@ struct Accepted {
     esp: EspKeyPair,
     esp_index: u16,
     outbound_spi: u32,
+    /// When the R1 it answers was made.
+    begun: Instant,
     _authentic: Authentic,
 }
 
@@ -43,6 +46,11 @@ pub(super) fn on_i2(
     let examined = answered.and_then(|answered| {
         if replayed(pool, &answered, &state)? {
             return Ok(None);
+        }
+        // An I2 that lost a race, against one of ours or a later one of the peer: to take it
+        // would leave the two ends with different SAs.
+        if state.is_newer_than(answered.issued.at) {
+            return Err(DropReason::Overtaken);
         }
         let accepted = examine(env, &answered, packet);
         // 7401-6.9.1-01: from here on the puzzle is solved, and the sender is told what is wrong
@@ -172,6 +180,7 @@ fn examine(
         esp: keys.esp,
         esp_index: keys.esp_index,
         outbound_spi,
+        begun: issued.at,
         _authentic: Authentic::new(mac, signature),
     })
 }
@@ -254,6 +263,7 @@ fn answer(
         esp,
         esp_index,
         outbound_spi,
+        begun,
         ..
     } = accepted;
     let peer = security.peer;
@@ -292,10 +302,8 @@ fn answer(
         path,
         (inbound_spi, outbound_spi),
         env.now,
-        std::time::Duration::ZERO,
-        None,
     )
-    .with_accepted(mac, r2);
+    .with_accepted(begun, mac, r2);
     session.announce(env);
     State::R2Sent(Box::new(R2Sent::new(env, session)))
 }

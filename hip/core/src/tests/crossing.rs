@@ -66,6 +66,28 @@ fn an_i2_of_the_greater_hit_is_dropped_in_i2_sent() {
     pair.assert_connected();
 }
 
+/// 7401-4.4.3-14
+#[test]
+fn a_late_i2_of_a_lost_crossing_does_not_split_the_association() {
+    let mut pair = Pair::new();
+    // The I2 of B is overtaken by everything else.
+    let hold_i2_of_b = |t: &Transit| match (t.to, kind_of(&t.bytes)) {
+        (A, PacketType::I2) => Fate::Drop,
+        _ => Fate::Deliver,
+    };
+    pair.fate = Box::new(hold_i2_of_b);
+    pair.connect(B);
+    pair.run_for(DELAY + Duration::from_millis(5));
+    pair.connect(A);
+    pair.run_for(SECOND);
+    let late = pair.last(B, PacketType::I2);
+    assert_eq!(pair.state(A), StateName::Established);
+    pair.inject(A, &late);
+    assert_eq!(pair.dropped(A, DropReason::Overtaken), 1);
+    assert_eq!(pair.state(A), StateName::Established);
+    pair.assert_connected();
+}
+
 #[test]
 fn crossing_exchanges_end_well_at_every_offset_in_time() {
     for offset in 0..60 {
@@ -85,4 +107,24 @@ fn crossing_exchanges_end_well_at_every_offset_in_time() {
             pair.assert_connected();
         }
     }
+}
+
+/// 7401-6.9-15
+#[test]
+fn of_two_i2s_that_overtake_each_other_the_later_one_counts() {
+    let mut pair = Pair::new();
+    pair.fate = lose_first(PacketType::I2, 1);
+    pair.connect(A);
+    pair.run_for(Duration::from_millis(100));
+    let late = pair.last(A, PacketType::I2);
+    // A fresher R1 makes A start over while its first I2 is still under way.
+    let now = pair.now;
+    pair.ends[B].host.set_puzzle_difficulty(now, 1);
+    let i1 = pair.last(A, PacketType::I1);
+    pair.inject(B, &i1);
+    pair.run_for(Duration::from_millis(100));
+    assert_eq!(pair.states(), [StateName::Established, StateName::R2Sent]);
+    pair.inject(B, &late);
+    assert_eq!(pair.dropped(B, DropReason::Overtaken), 1);
+    pair.assert_connected();
 }

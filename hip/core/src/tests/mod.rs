@@ -8,6 +8,7 @@ mod closing;
 mod crossing;
 mod exchange;
 mod faults;
+mod forged;
 mod moving;
 mod negotiation;
 mod puzzles;
