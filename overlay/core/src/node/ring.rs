@@ -34,13 +34,28 @@ impl Node {
 
     /// The link to send a message on that is for a position of somebody else.
     // RFC 6940 §10.3: the largest ID in (self, k]; if there is none, the smallest above k.
+    // Departure: within the reach of the neighbour table the peer responsible is known and gets
+    // the message at once; two peers that see the ring differently cannot play ball with it.
     pub(super) fn next_hop(&self, position: Position) -> Option<NodeId> {
+        if self.is_in_neighborhood(position) {
+            return self.presumed_owner(position);
+        }
         let reach = self.position.distance_to(position);
         let distance = |peer: &NodeId| self.position.distance_to(Position::from(*peer));
         let before = self.ready_peers().filter(|peer| distance(peer) <= reach);
         before.max_by_key(distance).or_else(|| {
             self.ready_peers()
                 .min_by_key(|peer| position.distance_to(Position::from(*peer)))
+        })
+    }
+
+    /// Whether a position lies between the farthest neighbours on both sides.
+    fn is_in_neighborhood(&self, position: Position) -> bool {
+        let tables = &self.tables;
+        let ends = tables.predecessors.last().zip(tables.successors.last());
+        ends.is_some_and(|(first, last)| {
+            position.in_arc((*first).into(), self.position)
+                || position.in_arc(self.position, (*last).into())
         })
     }
 

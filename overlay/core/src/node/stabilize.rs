@@ -48,13 +48,13 @@ impl Node {
                 successors,
                 fingers: self.fingers(),
             }
-        } else if self.is_neighbor(peer) || self.would_be_neighbor(peer) {
+        } else {
+            // To all links, not to neighbours alone: whom we replaced by somebody nearer still
+            // takes us for its neighbour, and learns of the nearer one here.
             ChordView::Neighbors {
                 predecessors,
                 successors,
             }
-        } else {
-            ChordView::PeerReady
         };
         let body = Body::UpdateReq(ChordUpdate {
             uptime: self.uptime_seconds(),
@@ -96,10 +96,19 @@ impl Node {
             } => {
                 self.learn(predecessors, peer);
                 self.learn(successors, peer);
-                self.learn(&[peer], peer);
+                self.answer_update(peer, predecessors, successors);
             }
         }
         self.on_joining_update(peer, view);
+    }
+
+    /// §10.7.4, "exchange Updates": a peer that takes us for its neighbour, while we know nearer
+    /// ones, is told of them.
+    fn answer_update(&mut self, peer: NodeId, predecessors: &[NodeId], successors: &[NodeId]) {
+        let names_us = predecessors.contains(&self.id) || successors.contains(&self.id);
+        if names_us && !self.is_neighbor(peer) {
+            self.send_update(peer, false);
+        }
     }
 
     /// §10.7.4.1: periodic Updates to all neighbours; they also find out failed ones.
