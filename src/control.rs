@@ -124,7 +124,7 @@ impl Server {
                         continue;
                     }
                 },
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
             };
             self.admit(stream, &slots, &service, stop.clone());
         }
@@ -150,7 +150,7 @@ impl Server {
             let _slot = slot;
             tokio::select! {
                 () = connection::serve(stream, refusal, service, limits) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
+                () = stopped(&mut stop) => {}
             }
         });
     }
@@ -161,6 +161,11 @@ impl Drop for Server {
         // Best effort: a leftover socket file is recognised as stale at the next start.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Returns once `stop` is true, or nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn busy(clients: usize) -> ApiError {
