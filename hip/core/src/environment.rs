@@ -121,7 +121,7 @@ impl Environment {
     }
 
     /// A random SPI that no inbound SA of this host uses; it is taken until released.
-    // 7402-3.2.1-04, 7402-3.2.1-05, 7402-3.2.1-06
+    // 7402-3.2.1-05, 7402-3.2.1-06
     pub(crate) fn take_spi(&mut self) -> u32 {
         loop {
             let spi = self.rng.next_u32();

@@ -38,7 +38,7 @@ pub(crate) const HIT_SUITES: [HitSuite; 3] = [
 const STAMP: usize = 8;
 
 /// Diffie-Hellman keys per generation. When they are used up the last one is
-/// offered to the end of the generation (7401-5.3.2-10).
+/// offered to the end of the generation.
 const KEYS_PER_GENERATION: usize = 512;
 
 /// I2s remembered per generation against replay.
@@ -141,7 +141,6 @@ impl R1Pool {
     }
 
     /// Makes the first generation ahead of the first I1, which then costs no cryptography.
-    // 7401-5.3.1-02
     pub(crate) fn prepare(&mut self, env: &mut Environment) {
         if self.current.is_none() {
             self.rotate(env);
@@ -324,7 +323,7 @@ impl Generation {
     }
 
     /// The signed R1 without receiver HIT, Opaque and #I.
-    // 7401-5.3.2-01, 7401-6.7-14, 7401-6.7.1-02, 7401-6.7.1-07, 7402-5.2.1.1-01
+    // 7401-5.3.2-01, 7401-6.7-14, 7401-6.7.1-07, 7402-5.2.1.1-01
     fn sign_template(
         &self,
         env: &Environment,

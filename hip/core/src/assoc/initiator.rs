@@ -84,7 +84,7 @@ impl I1Sent {
             packet,
             started: env.now,
             next_target: PARALLEL_I1S.min(targets.len()),
-            backoff: Backoff::start(env.now, timers.retransmit, timers.retransmit_cap, retries),
+            backoff: Backoff::of_exchange(env.now, timers, retries),
             targets,
             progress: Progress::Waiting,
             refused: None,
@@ -99,14 +99,13 @@ impl I1Sent {
         path: Path,
     ) -> Result<Box<Self>, FailReason> {
         let timers = &env.config.timers;
-        let (first, cap) = (timers.retransmit, timers.retransmit_cap);
         Ok(Box::new(Self {
             peer,
             packet: build_i1(env, peer).map_err(|_| FailReason::Local)?,
             started,
             targets: vec![path],
             next_target: 0,
-            backoff: Backoff::start(env.now, first, cap, timers.i1_retries),
+            backoff: Backoff::of_exchange(env.now, timers, timers.i1_retries),
             progress: Progress::Waiting,
             refused: None,
         }))
@@ -220,6 +219,10 @@ impl I1Sent {
             Err(reason) => {
                 env.drop_packet(self.peer, reason);
                 self.progress = Progress::Waiting;
+                self.refused = Some(match reason {
+                    DropReason::BadDhValue => FailReason::DhGroup,
+                    _ => FailReason::Local,
+                });
                 State::I1Sent(self)
             }
         }
@@ -347,12 +350,7 @@ impl I2Sent {
         env.install_inbound(peer, inbound_spi, inbound, offer.path);
         env.send(offer.path, packet.clone());
         let timers = &env.config.timers;
-        let backoff = Backoff::start(
-            env.now,
-            timers.retransmit,
-            timers.retransmit_cap,
-            timers.i2_retries,
-        );
+        let backoff = Backoff::of_exchange(env.now, timers, timers.i2_retries);
         Ok(Box::new(Self {
             security,
             started,

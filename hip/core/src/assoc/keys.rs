@@ -90,7 +90,7 @@ impl Security {
     }
 
     /// Checks HIP_MAC_2 and HIP_SIGNATURE of R2; `host_id` is the HOST_ID of R1 as received.
-    // 7401-6.10-04, 7401-6.10-05, 7401-6.4.1-04
+    // 7401-6.10-04, 7401-6.10-05
     pub(crate) fn verify_r2(
         &self,
         packet: &Packet<'_>,

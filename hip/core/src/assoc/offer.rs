@@ -21,7 +21,7 @@ use crate::stats::DropReason;
 pub(crate) struct Offer {
     pub(crate) path: Path,
     pub(crate) responder: PublicIdentity,
-    /// HOST_ID as received, type and padding included (7401-6.4.1-04).
+    /// HOST_ID as received, type and padding included.
     pub(crate) host_id: Vec<u8>,
     /// Echoed octet by octet (7401-5.2.3-06).
     pub(crate) counter: Option<R1Counter>,

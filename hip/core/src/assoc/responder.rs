@@ -310,7 +310,7 @@ fn answer(
 
 /// What the state before leaves behind. Its SA stays a while for packets
 /// under way, so nothing is lost when a peer that restarted comes back.
-// 7401-4.3-03, 7401-6.9-10, 7401-6.9-11
+// 7401-4.3-03, 7401-6.9-10
 fn supersede(association: &mut Association, env: &mut Environment, state: State) {
     match state {
         State::I2Sent(state) => state.abandon(env),

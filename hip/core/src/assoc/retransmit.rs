@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hip_wire::time::Instant;
 
+use crate::config::Timers;
+
 /// The timer of one unanswered packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
@@ -23,6 +25,11 @@ impl Backoff {
             cap,
             retries_left: retries,
         }
+    }
+
+    /// The same with the intervals of the base exchange.
+    pub(crate) fn of_exchange(now: Instant, timers: &Timers, retries: u32) -> Self {
+        Self::start(now, timers.retransmit, timers.retransmit_cap, retries)
     }
 
     /// Allows at most this many further retries.

@@ -6,6 +6,7 @@ use super::*;
 use crate::CloseReason;
 
 /// 7401-4.4.3-30 7401-4.4.3-36 7401-5.3.7-01 7401-5.3.8-01 7402-6.7-01
+/// 7401-4.4.3-46 7401-5.3.7-02 7401-5.3.7-03 7401-5.3.7-04 7401-5.3.8-02
 #[test]
 fn close_ends_both_sides_and_removes_every_sa() {
     let mut pair = Pair::new();
@@ -69,7 +70,7 @@ fn a_lost_close_ack_is_sent_again_without_a_new_signature() {
     assert!(acks.windows(2).all(|two| two[0].2 == two[1].2));
 }
 
-/// 7401-4.4.3-37
+/// 7401-4.4.3-37 7401-4.4.1-02
 #[test]
 fn close_is_repeated_until_ual_and_msl_are_over() {
     let mut pair = Pair::new();
@@ -130,7 +131,7 @@ fn an_i2_in_closing_makes_a_new_association() {
     pair.assert_connected();
 }
 
-/// 7401-4.4.3-38 7401-4.4.3-41
+/// 7401-4.4.3-38 7401-4.4.3-41 7401-2.3-03
 #[test]
 fn data_in_closed_sends_i1_and_stays_until_r1_comes() {
     let mut pair = Pair::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// 7401-4.4.3-07 7401-4.4.3-08 7401-6.7-10 7401-6.7-11
+/// 7401-4.4.3-07 7401-4.4.3-08 7401-6.7-10 7401-6.7-11 7401-6.7-09
 #[test]
 fn crossing_i1s_end_with_the_smaller_hit_as_initiator() {
     let mut pair = Pair::new();

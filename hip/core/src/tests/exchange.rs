@@ -10,6 +10,7 @@ use super::*;
 use crate::Role;
 
 /// 7401-4.1-01 7401-4.4.3-01 7401-4.4.3-02 7401-4.4.3-03 7401-4.4.3-10 7401-4.4.3-15 7401-6.1-05
+/// 7401-6.10-02 7401-6.6-01 7401-6.7-01 7401-6.9-29 7402-3.3.1-03 7402-6.6-01 7402-6.5-05
 #[test]
 fn four_packets_make_an_association_with_equal_keys_at_both_ends() {
     let mut pair = Pair::new();
@@ -102,6 +103,7 @@ fn a_raw_packet_with_a_bad_checksum_is_dropped() {
 }
 
 /// 7401-5.3.2-01 7401-5.3.3-01 7401-5.3.4-01 7402-5.2.1.1-01 7402-5.2.1.2-01 7402-5.2.1.3-01
+/// 7401-6.7-14 7401-6.8-31 7402-5.1.2-08
 #[test]
 fn the_packets_hold_the_parameters_of_the_rfcs() {
     let mut pair = Pair::new();
@@ -189,6 +191,7 @@ fn both_ends_report_the_association_once_with_its_figures() {
     assert_eq!(stats.drops().count(), 0);
 }
 
+/// 7401-2.3-01 7401-5.2.10-06 7401-5.2.10-07
 #[test]
 fn every_kind_of_identity_can_be_initiator_and_responder() {
     use KeyAlgorithm as K;

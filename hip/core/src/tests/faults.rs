@@ -88,6 +88,7 @@ fn close_and_reconnect_over_a_bad_network_never_leave_half_an_association() {
     }
 }
 
+/// 7401-6-01
 #[test]
 fn duplicates_of_every_packet_change_nothing() {
     let mut pair = Pair::new();

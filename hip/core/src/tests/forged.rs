@@ -366,7 +366,7 @@ fn updates_are_processed_in_order_of_arrival_and_each_is_acknowledged() {
     assert_eq!(pair.dropped(B, DropReason::BadUpdateId), 1);
 }
 
-/// 7401-5.3.5-09 7401-5.3.5-10 7401-5.3.5-11 7401-6.12-08 7401-6.12.2-01 7401-6.12.2-02 7401-6.12.2-06
+/// 7401-5.3.5-09 7401-5.3.5-10 7401-5.3.5-11 7401-6.12-08 7401-6.12.2-01 7401-6.12.2-02 7401-6.12.2-06 7401-6.12.2-03
 #[test]
 fn an_ack_settles_the_updates_it_lists_and_no_others() {
     let mut pair = Pair::new();
@@ -395,6 +395,16 @@ fn an_ack_settles_the_updates_it_lists_and_no_others() {
     let packet = ack(&pair, vec![7], Some(0));
     pair.inject(B, &packet);
     assert_eq!(pair.count(B, PacketType::Update), sent + 1);
+    let deadline = pair.ends[B].host.next_deadline().unwrap();
+    assert!(deadline <= pair.now + SECOND, "still waits");
+    let mut forged = ack(&pair, vec![0], None);
+    let mac = Packet::parse(&forged)
+        .unwrap()
+        .get(ParamType::HIP_MAC)
+        .unwrap()
+        .offset;
+    forged[mac + 9] ^= 1;
+    pair.inject(B, &forged);
     let deadline = pair.ends[B].host.next_deadline().unwrap();
     assert!(deadline <= pair.now + SECOND, "still waits");
     // Among several ids, twice.
@@ -517,7 +527,7 @@ fn esp_info_that_does_not_fit_stops_the_update() {
     assert_eq!(verified_at(Some((spi, 4711)), &set).0, None);
 }
 
-/// 7401-5.3.6-03
+/// 7401-5.3.6-03 7402-5.1.3-01
 #[test]
 fn a_notify_of_ours_is_signed_and_has_no_mac() {
     let mut pair = Pair::new();

@@ -39,6 +39,7 @@ fn raw_pair() -> Pair {
 }
 
 /// 8046-3.2.1-01 8046-3.2.1-02 8046-3.2.1-03 8046-3.2.1-05 8046-3.2.1-08 8046-3.2.1-09 8046-5.2-05 8046-5.2-06 8046-5.2-07
+/// 8046-3.1.2-01 8046-5.2-01 8046-5.2-08 8046-5.5-03
 #[test]
 fn three_updates_move_an_association_and_the_sas_stay() {
     for mut pair in [Pair::new(), raw_pair()] {
@@ -119,6 +120,7 @@ fn each_of_the_three_updates_may_be_lost() {
     }
 }
 
+/// 7401-5.3.5-14
 #[test]
 fn a_host_that_moves_twice_in_a_hurry_ends_at_its_last_address() {
     let mut pair = Pair::new();
@@ -196,4 +198,51 @@ fn a_move_across_address_families_uses_another_known_locator() {
     pair.run_for(SECOND);
     assert_eq!(remote(&pair, A), "2001:db8::2");
     assert_eq!(remote(&pair, B), "2001:db8::1");
+}
+
+/// 8046-5.3-19
+#[test]
+fn behind_a_nat_the_source_address_counts_and_not_the_announced_one() {
+    let mut pair = Pair::new();
+    pair.establish();
+    // A believes to be at 10.0.0.5; B sees 203.0.113.50.
+    pair.ends[A].address = "10.0.0.5".parse().unwrap();
+    pair.input(A, Input::LocalAddresses(vec!["10.0.0.5".parse().unwrap()]));
+    let update = pair.last(A, PacketType::Update);
+    pair.wire.clear();
+    let mut path = pair.path(B);
+    path.remote = "203.0.113.50:4500".parse().unwrap();
+    pair.input(
+        B,
+        Input::Packet {
+            path,
+            bytes: &update,
+        },
+    );
+    let asked = pair.wire.pop().unwrap();
+    assert_eq!(asked.path.local.to_string(), "203.0.113.50:4500");
+    // The NAT delivers it, and the answer comes back the same way.
+    let inside = Path {
+        local: "10.0.0.5:10500".parse().unwrap(),
+        ..asked.path
+    };
+    pair.input(
+        A,
+        Input::Packet {
+            path: inside,
+            bytes: &asked.bytes,
+        },
+    );
+    let answer = pair.last(A, PacketType::Update);
+    pair.input(
+        B,
+        Input::Packet {
+            path,
+            bytes: &answer,
+        },
+    );
+    assert_eq!(
+        pair.ends[B].outbound.as_ref().unwrap().path.remote,
+        path.remote
+    );
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hip_wire::PacketBuilder;
 use hip_wire::param::{DhGroupList, DiffieHellman};
-use hip_wire::registry::{DhGroup, EspSuite, HipCipher};
+use hip_wire::registry::{DhGroup, EspSuite, HipCipher, ParamType};
 
 use super::*;
 use crate::AccessPolicy;
@@ -25,7 +25,7 @@ fn agreed(pair: &Pair, end: usize) -> (DhGroup, HipCipher, EspSuite) {
     (session.dh_group, session.cipher, session.esp_suite)
 }
 
-/// 7401-5.2.6-02 7401-6.7-12 7401-4.1.7-01 7401-6.8-16
+/// 7401-5.2.6-02 7401-6.7-12 7401-4.1.7-01 7401-6.8-16 7401-6.7.1-07 7401-6.8-29
 #[test]
 fn the_group_is_the_first_of_the_responder_that_the_initiator_has() {
     use DhGroup::{EcpP256 as P256, EcpP384 as P384, EcpP521 as P521};
@@ -64,7 +64,7 @@ fn without_a_common_group_the_exchange_fails_and_says_why() {
     assert_eq!(pair.count(A, PacketType::I2), 0);
 }
 
-/// 7401-4.1.3-03 7401-4.1.7-02 7401-6.8-16 7401-6.8-19
+/// 7401-4.1.3-03 7401-4.1.7-02 7401-6.8-16 7401-6.8-19 7401-6.6-03 7401-6.8-18
 #[test]
 fn a_group_list_weakened_on_the_way_is_noticed() {
     let both = [DhGroup::EcpP384, DhGroup::EcpP256];
@@ -238,8 +238,7 @@ fn an_unknown_critical_parameter_stops_a_packet_and_an_unknown_other_does_not() 
     for (number, answered) in [(1023, 0), (1024, 1)] {
         let mut i1 = PacketBuilder::new(PacketType::I1, pair.hit(A), pair.hit(B));
         i1.push(&DhGroupList::new(&[DhGroup::EcpP256])).unwrap();
-        i1.push_raw(hip_wire::ParamType(number), &[1, 2, 3])
-            .unwrap();
+        i1.push_raw(ParamType(number), &[1, 2, 3]).unwrap();
         pair.inject(B, &i1.finish());
         assert_eq!(pair.count(B, PacketType::R1), answered);
     }
@@ -294,4 +293,60 @@ fn a_peer_without_locators_fails_after_the_wait_and_is_asked_for_again() {
         )
     };
     assert!(outputs.iter().any(failed));
+}
+
+/// An R1 of B with `edit` made to the contents of one parameter, signed again by B.
+fn resigned(r1: &[u8], ty: ParamType, edit: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = r1.to_vec();
+    let param = Packet::parse(r1).unwrap().get(ty).unwrap();
+    edit(&mut bytes[param.offset + 4..param.offset + 4 + param.contents.len()]);
+    let packet = Packet::parse(&bytes).unwrap();
+    let signature = IDENTITIES[B]
+        .sign(&packet.signature_2_input().unwrap())
+        .unwrap();
+    let at = packet.get(ParamType::HIP_SIGNATURE_2).unwrap().offset + 6;
+    bytes[at..at + signature.len()].copy_from_slice(&signature);
+    bytes
+}
+
+/// What A makes of R1s of B that are genuine but for this edit.
+fn refused(ty: ParamType, edit: impl Fn(&mut [u8])) -> Option<FailReason> {
+    let mut pair = Pair::new();
+    pair.fate = lose_all(PacketType::R1);
+    pair.connect(A);
+    pair.run_for(DELAY * 2);
+    let r1 = resigned(&pair.last(B, PacketType::R1), ty, edit);
+    pair.inject(A, &r1);
+    // 7401-6.8-15: another R1 may still come, for a while.
+    assert_eq!(pair.state(A), StateName::I1Sent);
+    pair.run_for(Duration::from_secs(30));
+    assert_eq!(pair.count(A, PacketType::I2), 0);
+    assert_eq!(pair.count(A, PacketType::I1), 2);
+    pair.failed(A)
+}
+
+/// 7401-6.8-12 7401-6.8-14 7401-6.8-15 7401-4.1.6-01
+#[test]
+fn a_responder_that_does_not_know_our_hit_suite_is_given_up() {
+    let without_ecdsa = |suites: &mut [u8]| suites.fill(0x10);
+    let reason = refused(ParamType::HIT_SUITE_LIST, without_ecdsa);
+    assert_eq!(reason, Some(FailReason::HitSuiteRefused));
+}
+
+/// 7401-5.2.11-04
+#[test]
+fn a_transport_format_without_its_parameter_is_no_offer() {
+    let other_format = |formats: &mut [u8]| formats.copy_from_slice(&2100u16.to_be_bytes());
+    let reason = refused(ParamType::TRANSPORT_FORMAT_LIST, other_format);
+    assert_eq!(reason, Some(FailReason::NoEspSuite));
+}
+
+/// 7401-4.1.7-02 7401-6.8-16
+#[test]
+fn a_genuine_r1_whose_group_is_not_the_best_match_is_refused() {
+    let swapped = |groups: &mut [u8]| groups.reverse();
+    assert_eq!(
+        refused(ParamType::DH_GROUP_LIST, swapped),
+        Some(FailReason::DhGroup)
+    );
 }

@@ -116,7 +116,7 @@ fn only_our_own_puzzles_with_a_right_solution_pass() {
     assert_eq!(pair.state(B), StateName::R2Sent);
 }
 
-/// 7401-4.1.2-03 7401-4.1.2-04
+/// 7401-4.1.2-03 7401-4.1.2-04 7401-6.7-15
 #[test]
 fn a_puzzle_is_bound_to_address_and_hit() {
     let mut pair = Pair::new();
@@ -153,6 +153,7 @@ fn no_initiator_gets_the_same_random_i_twice() {
 }
 
 /// 7401-4.1.2-06 7401-4.1.2-08 7401-4.1.4-05 7401-4.1.4-06 7401-4.1.4-07 7401-6.7.1-06 7401-6.9-15
+/// 7401-6.9-13 7401-6.9-14
 #[test]
 fn solutions_are_accepted_for_one_generation_more_and_no_longer() {
     for (wait, accepted) in [(110, true), (200, true), (250, false)] {
@@ -176,7 +177,7 @@ fn solutions_are_accepted_for_one_generation_more_and_no_longer() {
     }
 }
 
-/// 7401-4.1.4-01 7401-4.1.4-07 7401-5.2.3-02
+/// 7401-4.1.4-01 7401-4.1.4-07 7401-5.2.3-02 7401-4.1.2-07 7401-4.1.4-04 7401-5.2.3-03
 #[test]
 fn the_counter_grows_with_each_generation_and_an_idle_host_has_no_timer() {
     let mut pair = Pair::with(
@@ -240,7 +241,7 @@ fn the_solution_repeats_what_the_puzzle_held() {
     assert_eq!((solution.opaque, solution.difficulty), (puzzle.opaque, 4));
 }
 
-/// 7401-6.6.1-02 7401-6.6.1-03 7401-6.6.1-04
+/// 7401-6.6.1-02 7401-6.6.1-03 7401-6.6.1-04 7401-6.6.1-01
 #[test]
 fn three_addresses_are_tried_at_once_and_then_one_at_a_time() {
     let mut pair = Pair::new();

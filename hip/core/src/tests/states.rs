@@ -107,7 +107,7 @@ fn i1_sent_gives_up_after_its_retries_and_pauses() {
     assert_eq!(pair.state(A), StateName::I1Sent);
 }
 
-/// 7401-4.4.3-17 7401-6.8-35
+/// 7401-4.4.3-17 7401-6.8-35 7401-6.8-33 7402-3.3.1-02 7402-6.4-02
 #[test]
 fn i2_sent_resends_the_same_i2_and_gives_up_after_its_retries() {
     let mut pair = Pair::new();
@@ -144,7 +144,7 @@ fn i2_sent_answers_i1() {
     assert_eq!(pair.count(B, PacketType::R1), 1);
 }
 
-/// 7401-4.4.3-13 7401-6.8-03 7401-4.1.4-10
+/// 7401-4.4.3-13 7401-6.8-03 7401-4.1.4-10 7401-6.8-21
 #[test]
 fn i2_sent_starts_over_for_a_fresher_r1_only() {
     let mut pair = Pair::new();
@@ -259,7 +259,7 @@ fn r2_sent_and_established_answer_i1_and_drop_r1_r2_and_close_ack() {
     assert_eq!(pair.last(B, PacketType::R1)[2], 2);
 }
 
-/// 7401-4.4.3-26 7401-6.9-30 7401-4.3-03 7401-4.5.4-01 7402-6.5-06
+/// 7401-4.4.3-26 7401-6.9-30 7401-4.3-03 7401-4.5.4-01 7402-6.5-06 7401-6.9-28 7402-3.2.1-06
 #[test]
 fn a_peer_that_lost_its_state_gets_a_new_association_and_the_old_sa_fades_out() {
     let mut pair = Pair::new();
@@ -374,4 +374,28 @@ fn notify_is_reported_and_changes_nothing() {
     assert_eq!(pair.dropped(A, DropReason::BadSignature), 1);
     assert_eq!(pair.states(), [StateName::Established; 2]);
     pair.assert_connected();
+}
+
+/// 7401-4.4.2-01
+#[test]
+fn events_name_states_as_the_rfc_does() {
+    let mut pair = Pair::new();
+    pair.establish();
+    pair.close(A);
+    pair.run_for(SECOND);
+    let peer = pair.hit(B);
+    let path: Vec<String> = pair.ends[A]
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::StateChanged { .. }))
+        .map(ToString::to_string)
+        .collect();
+    let steps = [
+        "UNASSOCIATED > I1-SENT",
+        "I1-SENT > I2-SENT",
+        "I2-SENT > ESTABLISHED",
+        "ESTABLISHED > CLOSING",
+        "CLOSING > UNASSOCIATED",
+    ];
+    assert_eq!(path, steps.map(|step| format!("state peer={peer} {step}")));
 }

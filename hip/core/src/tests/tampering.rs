@@ -22,7 +22,7 @@ fn header_leeway(at: usize) -> u8 {
     }
 }
 
-/// 7401-4.1.3-06 7401-6.8.1-01 7401-5.3.2-18
+/// 7401-4.1.3-06 7401-6.8.1-01 7401-5.3.2-18 7401-4.1.3-05 7401-6.8-10
 #[test]
 fn an_r1_with_any_signed_bit_changed_gives_no_i2() {
     let mut pair = Pair::new();
@@ -70,7 +70,7 @@ fn an_i2_with_any_bit_changed_makes_no_association() {
     assert_eq!(pair.state(B), StateName::R2Sent);
 }
 
-/// 7401-6.10-04 7401-6.10-05 7401-6.10-06 7401-5.3.4-02
+/// 7401-6.10-04 7401-6.10-05 7401-6.10-06 7401-5.3.4-02 7401-6.4.1-03 7401-6.4.2-03
 #[test]
 fn an_r2_with_any_bit_changed_completes_nothing() {
     let mut pair = Pair::new();
@@ -123,7 +123,7 @@ fn an_r1_of_another_identity_under_the_peers_hit_is_refused() {
     assert_eq!(pair.count(A, PacketType::I2), 0);
 }
 
-/// 7401-6.9.1-02 7401-6.7.2-01
+/// 7401-6.9.1-02 7401-6.7.2-01 7401-6.9.1-01
 #[test]
 fn a_bad_i2_is_answered_by_notify_after_the_puzzle_only_and_at_a_limited_rate() {
     let mut pair = Pair::new();

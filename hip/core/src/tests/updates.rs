@@ -17,7 +17,7 @@ fn probed() -> (Pair, Vec<u8>) {
     (pair, update)
 }
 
-/// 7401-6.11-02 7401-5.3.5-01 7401-5.3.5-02 7401-5.3.5-03 7401-6.11-08
+/// 7401-6.11-02 7401-5.3.5-01 7401-5.3.5-02 7401-5.3.5-03 7401-6.11-08 7401-6.8-32
 #[test]
 fn data_without_an_answer_makes_a_probe_that_one_ack_settles() {
     let mut pair = Pair::new();
@@ -68,7 +68,7 @@ fn answered_data_needs_no_probe() {
     );
 }
 
-/// 7401-6.11-05 7401-6.11-06 7401-6.11-07
+/// 7401-6.11-05 7401-6.11-06 7401-6.11-07 7401-5.3.5-15
 #[test]
 fn a_peer_that_lost_its_state_is_noticed_and_the_association_closed() {
     let (mut pair, update) = probed();
@@ -97,7 +97,7 @@ fn a_peer_that_lost_its_state_is_noticed_and_the_association_closed() {
     assert_eq!(pair.state(A), StateName::Established);
 }
 
-/// 7401-6.12.1-02 7401-6.12.1-03 7401-6.12.1-04 7401-6.12-05
+/// 7401-6.12.1-02 7401-6.12.1-03 7401-6.12.1-04 7401-6.12-05 7401-6.12.1-05
 #[test]
 fn a_repeated_update_is_acknowledged_again_within_a_rate() {
     let (mut pair, update) = probed();
@@ -109,6 +109,15 @@ fn a_repeated_update_is_acknowledged_again_within_a_rate() {
         11,
         "one ACK and ten repetitions"
     );
+    let acks: Vec<_> = pair
+        .trace
+        .iter()
+        .filter(|t| (t.0, t.1) == (B, PacketType::Update))
+        .collect();
+    assert!(
+        acks.windows(2).all(|two| two[0].2 == two[1].2),
+        "signed once"
+    );
     let mut forged = update.clone();
     let at = forged.len() - 90;
     forged[at] ^= 1;
@@ -118,7 +127,7 @@ fn a_repeated_update_is_acknowledged_again_within_a_rate() {
     assert_eq!(pair.count(B, PacketType::Update), before);
 }
 
-/// 7401-6.12.1-06 7401-6.12.1-07 7401-6.12.1-09
+/// 7401-6.12.1-06 7401-6.12.1-07 7401-6.12.1-09 7401-6.12.1-08
 #[test]
 fn an_update_with_any_bit_changed_is_dropped() {
     let (mut pair, update) = probed();
@@ -202,5 +211,24 @@ fn an_echo_request_in_an_update_is_answered() {
     assert_eq!(
         request.require::<EchoRequestSigned<'_>>().unwrap().0,
         response.require::<EchoResponseSigned<'_>>().unwrap().0,
+    );
+}
+
+/// 7401-6.11-04
+#[test]
+fn the_first_repetition_comes_after_two_round_trips() {
+    let mut pair = Pair::new();
+    pair.fate = Box::new(|t| match kind_of(&t.bytes) {
+        PacketType::R2 => Fate::Delay(DELAY * 18),
+        _ => Fate::Deliver,
+    });
+    pair.connect(A);
+    pair.run_for(Duration::from_secs(15));
+    pair.fate = Box::new(|_| Fate::Drop);
+    pair.esp(A, false, true);
+    // I2 to R2 took 20 delays.
+    assert_eq!(
+        pair.ends[A].host.next_deadline(),
+        Some(pair.now + DELAY * 40)
     );
 }

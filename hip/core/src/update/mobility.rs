@@ -59,7 +59,7 @@ impl Session {
         else {
             return;
         };
-        // Packets from the old address cannot leave any more; the peer takes ESP by SPI (8046-3.1-01).
+        // Packets from the old address cannot leave any more; the peer takes ESP by SPI.
         self.move_to(env, path);
         if let Err(reason) = self.announce_move(env, path) {
             env.drop_packet(self.security.peer, reason);
