@@ -106,6 +106,13 @@ impl Netlink {
         self.change(Message::SetLink(message), 0)
     }
 
+    /// Removes an interface.
+    pub(crate) fn remove_link(&mut self, interface: u32) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = interface;
+        self.change(Message::DelLink(message), 0)
+    }
+
     /// Makes a route; `AlreadyExists` when there is one with this prefix and metric.
     pub(crate) fn add_route(&mut self, route: &Route) -> io::Result<()> {
         self.change(

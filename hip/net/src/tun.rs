@@ -172,10 +172,14 @@ impl Tun {
 
 impl Drop for Tun {
     fn drop(&mut self) {
-        // The routes to the interface go with it when `fd` is closed after this.
+        // Closing `fd` removes the interface too, but not while a process that is just being
+        // started still holds a copy. Its routes go with it; the blackholes are last.
         let Ok(mut netlink) = Netlink::open() else {
             return;
         };
+        if let Err(error) = netlink.remove_link(self.index) {
+            tracing::debug!(%error, name = self.name, "the interface is not there any more");
+        }
         for route in &self.blackholes {
             if let Err(error) = netlink.remove_route(route) {
                 tracing::debug!(%error, ?route, "a blackhole route is not there any more");
