@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hip_core::{Event, FailReason, HostConfig, PeerLocator, StateName};
+use hip_crypto::identity::{HostIdentity, KeyAlgorithm};
 use hip_wire::Hit;
 use hip_wire::time::Instant;
 
@@ -36,7 +38,7 @@ pub enum Carrier {
 }
 
 /// Hosts, network, account of packets, log.
-pub struct HipWorld<'log> {
+pub struct HipWorld {
     /// Virtual time.
     pub now: Instant,
     /// The network, to break it.
@@ -45,7 +47,7 @@ pub struct HipWorld<'log> {
     pub rng: SimRng,
     hosts: Vec<SimHost>,
     ledger: Ledger,
-    log: &'log mut EventLog,
+    log: EventLog,
     seed: u64,
     inbox: Vec<(HostId, Received)>,
     established: BTreeMap<(HostId, Hit), u32>,
@@ -59,9 +61,9 @@ const STEPS_PER_INSTANT: u32 = 20_000;
 /// Packets under way that no story comes near.
 const MOST_IN_FLIGHT: usize = 10_000;
 
-impl<'log> HipWorld<'log> {
+impl HipWorld {
     /// A world without hosts.
-    pub fn new(seed: u64, log: &'log mut EventLog) -> Self {
+    pub fn new(seed: u64, log: &EventLog) -> Self {
         let mut rng = SimRng::new(seed);
         Self {
             now: Instant::ZERO,
@@ -69,7 +71,7 @@ impl<'log> HipWorld<'log> {
             rng,
             hosts: Vec::new(),
             ledger: Ledger::default(),
-            log,
+            log: log.clone(),
             seed,
             inbox: Vec::new(),
             established: BTreeMap::new(),
@@ -86,6 +88,27 @@ impl<'log> HipWorld<'log> {
 
     /// Adds a host in a realm, with settings of its own.
     pub fn add_host_in(&mut self, realm: RealmId, link: LinkConfig, config: HostConfig) -> HostId {
+        let identity = identity(self.seed, self.hosts.len());
+        self.add(realm, identity, link, config)
+    }
+
+    /// Adds a host with a public address and a given identity.
+    pub fn add_host_as(
+        &mut self,
+        identity: Arc<HostIdentity>,
+        link: LinkConfig,
+        config: HostConfig,
+    ) -> HostId {
+        self.add(INTERNET, identity, link, config)
+    }
+
+    fn add(
+        &mut self,
+        realm: RealmId,
+        identity: Arc<HostIdentity>,
+        link: LinkConfig,
+        config: HostConfig,
+    ) -> HostId {
         let id = self.network.add_host();
         let last = (id.0 + 1) as u8;
         let address = if realm == INTERNET {
@@ -95,7 +118,8 @@ impl<'log> HipWorld<'log> {
         };
         self.network.attach(id, realm, address.into(), link);
         let seed = self.seed.wrapping_mul(256).wrapping_add(u64::from(last));
-        let host = SimHost::new(id, seed, config, vec![address.into()], self.now);
+        let addresses = vec![address.into()];
+        let host = SimHost::new(id, identity, seed, config, addresses, self.now);
         self.note(format_args!("{id} is {} at {address}", host.hit));
         self.hosts.push(host);
         self.collect(id);
@@ -164,6 +188,12 @@ impl<'log> HipWorld<'log> {
         self.established.retain(|key, _| !forgotten(key));
         self.failures.retain(|key, _| !forgotten(key));
         self.collect(host);
+    }
+
+    /// `host` stands still without a word until [`Self::restart`].
+    pub fn halt(&mut self, host: HostId) {
+        self.note(format_args!("{host} halts"));
+        self.host_mut(host).halt();
     }
 
     /// An application on `host` sends `payload` to `peer`; returns the packet's number.
@@ -330,7 +360,8 @@ impl<'log> HipWorld<'log> {
         self.state(host, peer).is_some_and(is_live)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    /// When something happens next.
+    pub fn next_deadline(&self) -> Option<Instant> {
         let hosts = self.hosts.iter().filter_map(SimHost::next_deadline).min();
         [self.network.next_deadline(), hosts]
             .into_iter()
@@ -466,6 +497,16 @@ impl<'log> HipWorld<'log> {
 }
 
 const UDP_PORT: u16 = 10500;
+
+/// The identity of number `index` in the world of `seed`.
+///
+/// # Panics
+/// Never: P-256 keys follow from any seed.
+pub fn identity(seed: u64, index: usize) -> Arc<HostIdentity> {
+    let seed = seed.wrapping_mul(1_024).wrapping_add(index as u64);
+    let identity = HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, seed);
+    Arc::new(identity.expect("P-256 keys follow from any seed"))
+}
 
 const fn is_live(state: StateName) -> bool {
     matches!(state, StateName::Established | StateName::R2Sent)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hip_crypto::identity::{HostIdentity, KeyAlgorithm};
+use hip_crypto::identity::HostIdentity;
 use hip_crypto::rng::SeededRng;
 use hip_wire::time::Instant;
 use reload_core::ring::Position;
@@ -17,12 +17,17 @@ use reload_core::{
     StoredRecord,
 };
 
+use crate::hip_world::identity;
 use crate::log::EventLog;
 use crate::random::SimRng;
 
+pub mod hip_links;
+pub mod links;
 pub mod mesh;
+pub mod stream;
 
-use mesh::{Mesh, MeshConfig, MeshOutput};
+use links::{LinkOutput, Links};
+use mesh::{Mesh, MeshConfig};
 
 /// Wall clock at virtual time zero, milliseconds since 1970.
 const WALL_CLOCK_START: u64 = 1_795_000_000_000;
@@ -30,11 +35,11 @@ const WALL_CLOCK_START: u64 = 1_795_000_000_000;
 const STEPS_PER_INSTANT: u32 = 200_000;
 
 /// Peers, links, log.
-pub struct OverlayWorld<'log> {
+pub struct OverlayWorld<L = Mesh> {
     /// Virtual time.
     pub now: Instant,
     /// The links, to break them.
-    pub mesh: Mesh,
+    pub links: L,
     /// Random numbers of the story itself.
     pub rng: SimRng,
     peers: Vec<Peer>,
@@ -43,7 +48,7 @@ pub struct OverlayWorld<'log> {
     commands: u64,
     messages: u64,
     octets: u64,
-    log: &'log mut EventLog,
+    log: EventLog,
     broken: Option<String>,
 }
 
@@ -69,45 +74,58 @@ pub struct Traffic {
     pub octets: u64,
 }
 
-impl<'log> OverlayWorld<'log> {
-    /// A world of `count` peers that run but have not joined; the first `bootstraps` of them are
-    /// everyone's bootstrap peers. `config` is for all but the bootstrap list.
+impl OverlayWorld {
+    /// A world of `count` peers that run but have not joined, over a [`Mesh`]; the first
+    /// `bootstraps` of them are everyone's bootstrap peers. `config` is for all but the
+    /// bootstrap list.
     pub fn new(
         seed: u64,
-        log: &'log mut EventLog,
+        log: &EventLog,
         count: usize,
         bootstraps: usize,
         config: &NodeConfig,
     ) -> Self {
         let mut rng = SimRng::new(seed);
-        let mesh = Mesh::new(MeshConfig::default(), rng.fork(1));
+        let mut mesh = Mesh::new(MeshConfig::default(), rng.fork(1));
+        let identities: Vec<_> = (0..count).map(|index| identity(seed, index)).collect();
+        for _ in &identities {
+            mesh.add_peer();
+        }
+        Self::over(mesh, seed, log, identities, bootstraps, config)
+    }
+}
+
+impl<L: Links> OverlayWorld<L> {
+    /// A world over given links; the peers are numbered as the identities are.
+    pub fn over(
+        links: L,
+        seed: u64,
+        log: &EventLog,
+        identities: Vec<Arc<HostIdentity>>,
+        bootstraps: usize,
+        config: &NodeConfig,
+    ) -> Self {
+        let known = identities.iter().take(bootstraps);
+        let config = NodeConfig {
+            bootstrap: known.map(|identity| identity.hit().into()).collect(),
+            ..config.clone()
+        };
         let mut world = Self {
             now: Instant::ZERO,
-            mesh,
-            rng,
+            links,
+            rng: SimRng::new(seed),
             peers: Vec::new(),
             by_id: BTreeMap::new(),
             replies: BTreeMap::new(),
             commands: 0,
             messages: 0,
             octets: 0,
-            log,
+            log: log.clone(),
             broken: None,
         };
-        for index in 0..count {
-            world.add_peer(
-                seed.wrapping_mul(1024).wrapping_add(index as u64),
-                config.clone(),
-            );
-        }
-        let known: Vec<_> = world
-            .peers
-            .iter()
-            .take(bootstraps)
-            .map(|peer| peer.id)
-            .collect();
-        for index in 0..count {
-            world.peers[index].config.bootstrap.clone_from(&known);
+        for (index, identity) in identities.into_iter().enumerate() {
+            let seed = seed.wrapping_mul(1_024).wrapping_add(index as u64);
+            world.add_peer(seed, identity, config.clone());
             world.start(index);
         }
         world
@@ -198,26 +216,26 @@ impl<'log> OverlayWorld<'log> {
     pub fn kill(&mut self, peer: usize) {
         self.note(format_args!("p{peer} is killed"));
         self.peers[peer].node = None;
-        self.mesh.kill(self.now, peer);
+        self.links.kill(self.now, peer);
     }
 
     /// A killed peer runs again with what is on its disk; it has not joined.
     pub fn revive(&mut self, peer: usize) {
         self.note(format_args!("p{peer} starts again"));
-        self.mesh.revive(peer);
+        self.links.revive(self.now, peer);
         self.start(peer);
     }
 
     /// Splits the overlay: peers for which `left` holds, and the others.
     pub fn partition(&mut self, left: impl Fn(usize) -> bool) {
         self.note(format_args!("the network splits"));
-        self.mesh.partition(self.now, left);
+        self.links.partition(self.now, &left);
     }
 
     /// Ends the split.
     pub fn heal(&mut self) {
         self.note(format_args!("the network heals"));
-        self.mesh.heal();
+        self.links.heal(self.now);
     }
 
     /// Lets `duration` pass.
@@ -252,6 +270,7 @@ impl<'log> OverlayWorld<'log> {
     /// # Errors
     /// When one was.
     pub fn check(&self) -> Result<(), String> {
+        self.links.check()?;
         self.broken.clone().map_or(Ok(()), Err)
     }
 
@@ -311,11 +330,9 @@ impl<'log> OverlayWorld<'log> {
         Ok(self.now.saturating_duration_since(start))
     }
 
-    fn add_peer(&mut self, seed: u64, config: NodeConfig) {
-        let identity = HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, seed);
-        let identity = Arc::new(identity.expect("P-256 keys follow from any seed"));
+    fn add_peer(&mut self, seed: u64, identity: Arc<HostIdentity>, config: NodeConfig) {
         let id = NodeId::from(identity.hit());
-        let index = self.mesh.add_peer();
+        let index = self.peers.len();
         self.note(format_args!("p{index} is {id}"));
         self.by_id.insert(id, index);
         // Clocks differ by up to two seconds; nothing may depend on them being equal.
@@ -337,11 +354,12 @@ impl<'log> OverlayWorld<'log> {
         peer.boots += 1;
         let label = format!("node {}", peer.boots);
         let rng = Box::new(SeededRng::labelled(peer.seed, label.as_bytes()));
-        peer.node = Some(Node::new(
-            peer.config.clone(),
-            Arc::clone(&peer.identity),
-            rng,
-        ));
+        let node = Node::new(peer.config.clone(), Arc::clone(&peer.identity), rng);
+        match node {
+            Ok(node) => peer.node = Some(node),
+            Err(error) => self.break_rule(format_args!("p{index} cannot start: {error}")),
+        }
+        let peer = &self.peers[index];
         let record = |(key, bytes): (&Vec<u8>, &Vec<u8>)| StoredRecord {
             key: key.clone(),
             bytes: bytes.clone(),
@@ -357,12 +375,12 @@ impl<'log> OverlayWorld<'log> {
             .peers
             .iter()
             .filter_map(|peer| peer.node.as_ref()?.next_deadline());
-        nodes.chain(self.mesh.next_deadline()).min()
+        nodes.chain(self.links.next_deadline()).min()
     }
 
     fn step(&mut self) {
-        self.mesh.advance(self.now);
-        while let Some(output) = self.mesh.poll() {
+        self.links.advance(self.now);
+        while let Some(output) = self.links.poll() {
             self.on_mesh(output);
         }
         for index in 0..self.peers.len() {
@@ -376,24 +394,24 @@ impl<'log> OverlayWorld<'log> {
         }
     }
 
-    fn on_mesh(&mut self, output: MeshOutput) {
+    fn on_mesh(&mut self, output: LinkOutput) {
         match output {
-            MeshOutput::Up { at, peer } => {
+            LinkOutput::Up { at, peer } => {
                 self.note(format_args!("p{at} link to p{peer} is up"));
                 let peer = self.id(peer);
                 self.feed(at, Input::LinkUp { peer });
             }
-            MeshOutput::Down { at, peer } => {
+            LinkOutput::Down { at, peer } => {
                 self.note(format_args!("p{at} link to p{peer} is down"));
                 let peer = self.id(peer);
                 self.feed(at, Input::LinkDown { peer });
             }
-            MeshOutput::Failed { at, peer } => {
+            LinkOutput::Failed { at, peer } => {
                 self.note(format_args!("p{at} link to p{peer} failed"));
                 let peer = self.id(peer);
                 self.feed(at, Input::LinkFailed { peer });
             }
-            MeshOutput::Message { at, peer, bytes } => {
+            LinkOutput::Message { at, peer, bytes } => {
                 let from = self.id(peer);
                 self.feed(
                     at,
@@ -423,12 +441,12 @@ impl<'log> OverlayWorld<'log> {
         match output {
             Output::Send { to, bytes } => self.send(index, to, bytes),
             Output::Open { peer } => match self.by_id.get(&peer).copied() {
-                Some(to) => self.mesh.open(self.now, index, to),
+                Some(to) => self.links.open(self.now, index, to),
                 None => self.break_rule(format_args!("p{index} opens a link to nobody: {peer}")),
             },
             Output::CloseLink { peer } => {
                 if let Some(&to) = self.by_id.get(&peer) {
-                    self.mesh.close(self.now, index, to);
+                    self.links.close(self.now, index, to);
                 }
             }
             Output::Persist(StoreChange::Put(record)) => {
@@ -465,7 +483,7 @@ impl<'log> OverlayWorld<'log> {
         self.messages += 1;
         self.octets += bytes.len() as u64;
         self.note(format_args!("p{index} > p{receiver} {}B", bytes.len()));
-        self.mesh.send(self.now, index, receiver, bytes);
+        self.links.send(self.now, index, receiver, bytes);
     }
 
     fn on_event(&mut self, index: usize, event: &Event) {

@@ -42,7 +42,7 @@ pub struct Outcome {
 type Result<T> = std::result::Result<T, String>;
 
 /// A story's body: what it measured, or what did not hold.
-type Play = fn(seed: u64, log: &mut EventLog) -> Result<String>;
+type Play = fn(seed: u64, log: &EventLog) -> Result<String>;
 
 /// All stories, in the order of the documentation.
 pub fn list() -> &'static [Story] {
@@ -61,13 +61,13 @@ pub fn run(name: &str, seed: u64, log: bool) -> Result<Outcome> {
             let names: Vec<_> = STORIES.iter().map(|story| story.name).collect();
             format!("no story is named {name:?}; there are {}", names.join(", "))
         })?;
-    let mut events = EventLog::new(log);
-    let result = (story.play)(seed, &mut events);
+    let events = EventLog::new(log);
+    let result = (story.play)(seed, &events);
     let hash = events.hash();
     Ok(Outcome {
         name: story.name,
         seed,
-        log: events.into_lines(),
+        log: events.take_lines(),
         hash,
         result,
     })
@@ -219,5 +219,10 @@ const STORIES: &[Story] = &[
         "overlay-partition",
         "split in half, then healed: one ring again, nothing lost",
         overlay::partition,
+    ),
+    story(
+        "overlay-over-hip",
+        "the overlay inside ESP of simulated hosts: join, store, kill, come back",
+        overlay::over_hip,
     ),
 ];

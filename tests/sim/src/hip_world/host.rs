@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hip_core::{Event, Host, HostConfig, Input, Output, PeerLocator, StateName};
-use hip_crypto::identity::{HostIdentity, KeyAlgorithm};
+use hip_crypto::identity::HostIdentity;
 use hip_crypto::rng::SeededRng;
 use hip_esp::{
     HitPair, Inbound, InboundCommand, OpenedBatch, Outbound, OutboundCommand, OutboundConfig,
@@ -58,6 +58,7 @@ pub struct SimHost {
     pending: PendingQueue,
     active: BTreeMap<Hit, (bool, bool)>,
     report_at: Option<Instant>,
+    halted: bool,
     outputs: Vec<HostOutput>,
 }
 
@@ -65,16 +66,15 @@ pub struct SimHost {
 const ACTIVITY_REPORT: Duration = Duration::from_secs(1);
 
 impl SimHost {
-    /// A host whose keys and random numbers follow from `seed`.
+    /// A host; its random numbers follow from `seed`.
     pub fn new(
         id: HostId,
+        identity: Arc<HostIdentity>,
         seed: u64,
         config: HostConfig,
         addresses: Vec<IpAddr>,
         now: Instant,
     ) -> Self {
-        let identity = HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, seed);
-        let identity = Arc::new(identity.expect("P-256 keys follow from any seed"));
         let hit = identity.hit();
         let (core, outbound, inbound) = boot(&config, &identity, seed, 0);
         let mut host = Self {
@@ -92,6 +92,7 @@ impl SimHost {
             pending: PendingQueue::new(PendingLimits::default()),
             active: BTreeMap::new(),
             report_at: None,
+            halted: false,
             outputs: Vec::new(),
         };
         host.feed(now, Input::LocalAddresses(host.addresses.clone()));
@@ -107,7 +108,13 @@ impl SimHost {
         self.pending = PendingQueue::new(PendingLimits::default());
         self.active.clear();
         self.report_at = None;
+        self.halted = false;
         self.feed(now, Input::LocalAddresses(self.addresses.clone()));
+    }
+
+    /// Stands still without a word until [`Self::restart`].
+    pub const fn halt(&mut self) {
+        self.halted = true;
     }
 
     /// The protocol core, to look at.
@@ -168,6 +175,9 @@ impl SimHost {
 
     /// A packet arrived from the network.
     pub fn receive(&mut self, now: Instant, datagram: Datagram) {
+        if self.halted {
+            return;
+        }
         match datagram.protocol {
             Protocol::Udp => match datagram.bytes.strip_prefix(&UDP_MARKER) {
                 Some(control) => {
@@ -199,6 +209,9 @@ impl SimHost {
 
     /// The earliest time at which [`Self::timeout`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.halted {
+            return None;
+        }
         [self.core.next_deadline(), self.report_at]
             .into_iter()
             .flatten()

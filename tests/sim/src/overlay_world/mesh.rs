@@ -1,7 +1,7 @@
 //! Links between overlay peers as HIP and TCP would give them: reliable, ordered, authenticated,
 //! with latency, and breaking when a peer dies or the network splits.
 //!
-//! Sans-IO: the mesh takes calls with the time and gives [`MeshOutput`]s.
+//! Sans-IO: the mesh takes calls with the time and gives [`LinkOutput`]s.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -10,6 +10,8 @@ use std::time::Duration;
 use hip_wire::time::Instant;
 
 use crate::random::SimRng;
+
+use super::links::{LinkOutput, Links};
 
 /// The delays of a mesh.
 #[derive(Clone, Debug)]
@@ -38,41 +40,6 @@ impl Default for MeshConfig {
     }
 }
 
-/// What the mesh tells one end; peers are known by their index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MeshOutput {
-    /// A link is up.
-    Up {
-        /// Who is told.
-        at: usize,
-        /// The other end.
-        peer: usize,
-    },
-    /// A link is gone.
-    Down {
-        /// Who is told.
-        at: usize,
-        /// The other end.
-        peer: usize,
-    },
-    /// A link that `at` wanted cannot be had.
-    Failed {
-        /// Who is told.
-        at: usize,
-        /// The other end.
-        peer: usize,
-    },
-    /// A message arrived.
-    Message {
-        /// The receiver.
-        at: usize,
-        /// The sender.
-        peer: usize,
-        /// The message.
-        bytes: Vec<u8>,
-    },
-}
-
 /// All links of an overlay.
 #[derive(Debug)]
 pub struct Mesh {
@@ -89,7 +56,7 @@ pub struct Mesh {
     queue: BinaryHeap<Reverse<Event>>,
     sequence: u64,
     next_link: u64,
-    outputs: VecDeque<MeshOutput>,
+    outputs: VecDeque<LinkOutput>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -165,103 +132,9 @@ impl Mesh {
         self.peers.len() - 1
     }
 
-    /// `from` wants a link to `to`.
-    pub fn open(&mut self, now: Instant, from: usize, to: usize) {
-        if self.sides.contains_key(&(from, to)) {
-            self.outputs
-                .push_back(MeshOutput::Up { at: from, peer: to });
-            return;
-        }
-        let at = self.arrival(now, from, to);
-        self.schedule(at, What::Arrive { from, to });
-    }
-
-    /// Sends over a link that `from` believes to be up; otherwise the message is lost.
-    pub fn send(&mut self, now: Instant, from: usize, to: usize, bytes: Vec<u8>) {
-        if let Some(&link) = self.sides.get(&(from, to)) {
-            let at = self.arrival(now, from, to);
-            self.schedule(
-                at,
-                What::Message {
-                    from,
-                    to,
-                    link,
-                    bytes,
-                },
-            );
-        }
-    }
-
-    /// `from` closes its link to `to`; what was sent before still arrives.
-    pub fn close(&mut self, now: Instant, from: usize, to: usize) {
-        if let Some(link) = self.sides.remove(&(from, to)) {
-            let at = self.arrival(now, from, to);
-            self.schedule(
-                at,
-                What::Notice {
-                    at: to,
-                    peer: from,
-                    link,
-                },
-            );
-        }
-    }
-
-    /// `peer` vanishes without a word.
-    pub fn kill(&mut self, now: Instant, peer: usize) {
-        self.peers[peer].alive = false;
-        self.sides.retain(|&(end, _), _| end != peer);
-        self.sever(now, |pair| pair.0 == peer || pair.1 == peer);
-    }
-
-    /// `peer` is back, without links.
-    pub fn revive(&mut self, peer: usize) {
-        self.peers[peer].alive = true;
-    }
-
-    /// Separates the peers for which `left` holds from the others.
-    pub fn partition(&mut self, now: Instant, left: impl Fn(usize) -> bool) {
-        for one in 0..self.peers.len() {
-            for other in 0..self.peers.len() {
-                if left(one) != left(other) {
-                    self.blocked.insert((one, other));
-                }
-            }
-        }
-        self.sever(now, |pair| left(pair.0) != left(pair.1));
-    }
-
-    /// Ends the partition; dead links do not come back by themselves.
-    pub fn heal(&mut self) {
-        self.blocked.clear();
-    }
-
     /// Links that an end believes to be up.
     pub fn links(&self, end: usize) -> usize {
         self.sides.range((end, 0)..=(end, usize::MAX)).count()
-    }
-
-    /// Moves on to `now`.
-    pub fn advance(&mut self, now: Instant) {
-        while self
-            .queue
-            .peek()
-            .is_some_and(|Reverse(event)| event.at <= now)
-        {
-            if let Some(Reverse(event)) = self.queue.pop() {
-                self.step(event.at, event.what);
-            }
-        }
-    }
-
-    /// The next thing to tell.
-    pub fn poll(&mut self) -> Option<MeshOutput> {
-        self.outputs.pop_front()
-    }
-
-    /// When something arrives next.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.queue.peek().map(|Reverse(event)| event.at)
     }
 
     fn step(&mut self, now: Instant, what: What) {
@@ -271,7 +144,7 @@ impl Mesh {
             What::GiveUp { from, to } => {
                 if self.peers[from].alive && !self.sides.contains_key(&(from, to)) {
                     self.outputs
-                        .push_back(MeshOutput::Failed { at: from, peer: to });
+                        .push_back(LinkOutput::Failed { at: from, peer: to });
                 }
             }
             What::Notice { at, peer, link } => self.notice(at, peer, link),
@@ -283,7 +156,7 @@ impl Mesh {
             } => {
                 let usable = self.current.get(&pair(from, to)) == Some(&link);
                 if usable && self.sides.get(&(to, from)) == Some(&link) {
-                    self.outputs.push_back(MeshOutput::Message {
+                    self.outputs.push_back(LinkOutput::Message {
                         at: to,
                         peer: from,
                         bytes,
@@ -319,7 +192,7 @@ impl Mesh {
             self.raise(from, to, link);
         } else if !self.sides.contains_key(&(from, to)) {
             self.outputs
-                .push_back(MeshOutput::Failed { at: from, peer: to });
+                .push_back(LinkOutput::Failed { at: from, peer: to });
         }
     }
 
@@ -327,10 +200,10 @@ impl Mesh {
     fn raise(&mut self, end: usize, peer: usize, link: u64) {
         match self.sides.insert((end, peer), link) {
             Some(old) if old == link => return,
-            Some(_) => self.outputs.push_back(MeshOutput::Down { at: end, peer }),
+            Some(_) => self.outputs.push_back(LinkOutput::Down { at: end, peer }),
             None => {}
         }
-        self.outputs.push_back(MeshOutput::Up { at: end, peer });
+        self.outputs.push_back(LinkOutput::Up { at: end, peer });
     }
 
     fn notice(&mut self, at: usize, peer: usize, link: u64) {
@@ -339,7 +212,7 @@ impl Mesh {
         }
         if self.sides.get(&(at, peer)) == Some(&link) {
             self.sides.remove(&(at, peer));
-            self.outputs.push_back(MeshOutput::Down { at, peer });
+            self.outputs.push_back(LinkOutput::Down { at, peer });
         }
     }
 
@@ -377,6 +250,92 @@ impl Mesh {
     }
 }
 
+impl Links for Mesh {
+    fn open(&mut self, now: Instant, from: usize, to: usize) {
+        if self.sides.contains_key(&(from, to)) {
+            self.outputs
+                .push_back(LinkOutput::Up { at: from, peer: to });
+            return;
+        }
+        let at = self.arrival(now, from, to);
+        self.schedule(at, What::Arrive { from, to });
+    }
+
+    fn send(&mut self, now: Instant, from: usize, to: usize, bytes: Vec<u8>) {
+        if let Some(&link) = self.sides.get(&(from, to)) {
+            let at = self.arrival(now, from, to);
+            self.schedule(
+                at,
+                What::Message {
+                    from,
+                    to,
+                    link,
+                    bytes,
+                },
+            );
+        }
+    }
+
+    fn close(&mut self, now: Instant, from: usize, to: usize) {
+        if let Some(link) = self.sides.remove(&(from, to)) {
+            let at = self.arrival(now, from, to);
+            self.schedule(
+                at,
+                What::Notice {
+                    at: to,
+                    peer: from,
+                    link,
+                },
+            );
+        }
+    }
+
+    fn kill(&mut self, now: Instant, peer: usize) {
+        self.peers[peer].alive = false;
+        self.sides.retain(|&(end, _), _| end != peer);
+        self.sever(now, |pair| pair.0 == peer || pair.1 == peer);
+    }
+
+    fn revive(&mut self, _now: Instant, peer: usize) {
+        self.peers[peer].alive = true;
+    }
+
+    fn partition(&mut self, now: Instant, left: &dyn Fn(usize) -> bool) {
+        for one in 0..self.peers.len() {
+            for other in 0..self.peers.len() {
+                if left(one) != left(other) {
+                    self.blocked.insert((one, other));
+                }
+            }
+        }
+        self.sever(now, |pair| left(pair.0) != left(pair.1));
+    }
+
+    fn heal(&mut self, _now: Instant) {
+        self.blocked.clear();
+    }
+
+    fn advance(&mut self, now: Instant) {
+        while self
+            .queue
+            .peek()
+            .is_some_and(|Reverse(event)| event.at <= now)
+        {
+            if let Some(Reverse(event)) = self.queue.pop() {
+                self.step(event.at, event.what);
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<LinkOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.queue.peek().map(|Reverse(event)| event.at)
+    }
+}
+
 fn pair(one: usize, other: usize) -> (usize, usize) {
     (one.min(other), one.max(other))
 }
@@ -393,15 +352,15 @@ mod tests {
         mesh
     }
 
-    fn settle(mesh: &mut Mesh) -> Vec<MeshOutput> {
+    fn settle(mesh: &mut Mesh) -> Vec<LinkOutput> {
         while let Some(at) = mesh.next_deadline() {
             mesh.advance(at);
         }
         std::iter::from_fn(|| mesh.poll()).collect()
     }
 
-    fn up(at: usize, peer: usize) -> MeshOutput {
-        MeshOutput::Up { at, peer }
+    fn up(at: usize, peer: usize) -> LinkOutput {
+        LinkOutput::Up { at, peer }
     }
 
     #[test]
@@ -415,7 +374,7 @@ mod tests {
         let numbers: Vec<_> = settle(&mut mesh)
             .into_iter()
             .map(|output| match output {
-                MeshOutput::Message { bytes, .. } => bytes[0],
+                LinkOutput::Message { bytes, .. } => bytes[0],
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -439,9 +398,9 @@ mod tests {
         settle(&mut mesh);
         mesh.kill(Instant::ZERO, 1);
         mesh.send(Instant::ZERO, 0, 1, vec![1]);
-        assert_eq!(settle(&mut mesh), [MeshOutput::Down { at: 0, peer: 1 }]);
+        assert_eq!(settle(&mut mesh), [LinkOutput::Down { at: 0, peer: 1 }]);
         mesh.open(Instant::ZERO, 0, 1);
-        assert_eq!(settle(&mut mesh), [MeshOutput::Failed { at: 0, peer: 1 }]);
+        assert_eq!(settle(&mut mesh), [LinkOutput::Failed { at: 0, peer: 1 }]);
     }
 
     #[test]
@@ -450,10 +409,10 @@ mod tests {
         mesh.open(Instant::ZERO, 0, 1);
         settle(&mut mesh);
         mesh.kill(Instant::ZERO, 1);
-        mesh.revive(1);
+        mesh.revive(Instant::ZERO, 1);
         mesh.open(Instant::ZERO, 1, 0);
         let outputs = settle(&mut mesh);
-        let down = MeshOutput::Down { at: 0, peer: 1 };
+        let down = LinkOutput::Down { at: 0, peer: 1 };
         assert_eq!(outputs, [down, up(0, 1), up(1, 0)]);
     }
 
@@ -464,12 +423,12 @@ mod tests {
         settle(&mut mesh);
         mesh.send(Instant::ZERO, 0, 1, vec![1]);
         mesh.close(Instant::ZERO, 0, 1);
-        let message = MeshOutput::Message {
+        let message = LinkOutput::Message {
             at: 1,
             peer: 0,
             bytes: vec![1],
         };
-        let down = MeshOutput::Down { at: 1, peer: 0 };
+        let down = LinkOutput::Down { at: 1, peer: 0 };
         assert_eq!(settle(&mut mesh), [message, down]);
         assert_eq!((mesh.links(0), mesh.links(1)), (0, 0));
     }
@@ -480,13 +439,13 @@ mod tests {
         mesh.open(Instant::ZERO, 0, 1);
         mesh.open(Instant::ZERO, 0, 2);
         settle(&mut mesh);
-        mesh.partition(Instant::ZERO, |peer| peer == 2);
+        mesh.partition(Instant::ZERO, &|peer| peer == 2);
         let outputs = settle(&mut mesh);
         assert_eq!(outputs.len(), 2, "{outputs:?}");
         assert_eq!((mesh.links(0), mesh.links(1), mesh.links(2)), (1, 1, 0));
         mesh.open(Instant::ZERO, 2, 0);
-        assert_eq!(settle(&mut mesh), [MeshOutput::Failed { at: 2, peer: 0 }]);
-        mesh.heal();
+        assert_eq!(settle(&mut mesh), [LinkOutput::Failed { at: 2, peer: 0 }]);
+        mesh.heal(Instant::ZERO);
         mesh.open(Instant::ZERO, 2, 0);
         assert_eq!(settle(&mut mesh), [up(0, 2), up(2, 0)]);
     }

@@ -15,7 +15,7 @@ use super::exchange::{establish, fair, harsh, pair, reach, use_and_check};
 use super::{Result, expect};
 
 /// `replay-attack`: whatever was ever sent is sent again, in any order.
-pub(super) fn replay(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn replay(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     world.record_packets();
     let (a, b) = pair(&mut world, fair());
@@ -40,7 +40,7 @@ pub(super) fn replay(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `forged-packets`: damaged, cut and stretched copies of real packets, addresses kept.
-pub(super) fn forged(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn forged(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     world.record_packets();
     let (a, b) = pair(&mut world, fair());
@@ -64,7 +64,7 @@ pub(super) fn forged(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `chaos`: hosts send, close, restart and lose one another; once that ends, all can talk.
-pub(super) fn chaos(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn chaos(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let hosts: Vec<_> = (0..3)
         .map(|_| world.add_host_in(INTERNET, fair(), HostConfig::default()))
@@ -106,7 +106,7 @@ const ATTACK: usize = 120;
 
 /// Injects packets made from `loot` over a few seconds.
 fn attack(
-    world: &mut HipWorld<'_>,
+    world: &mut HipWorld,
     loot: &[Datagram],
     make: impl Fn(&mut SimRng, Datagram) -> Datagram,
 ) -> Result<usize> {
@@ -141,7 +141,7 @@ fn forge(rng: &mut SimRng, mut datagram: Datagram) -> Datagram {
 }
 
 /// One random event of the chaos.
-fn disturb(world: &mut HipWorld<'_>, hosts: &[HostId]) {
+fn disturb(world: &mut HipWorld, hosts: &[HostId]) {
     let one = hosts[world.rng.index(hosts.len())];
     let other = hosts[world.rng.index(hosts.len())];
     if one == other {
@@ -179,7 +179,7 @@ fn worst() -> LinkConfig {
 
 /// Every pair exchanges data both ways. A host that lost its state cannot be reached by a peer
 /// that does not know so; but then it can reach the peer, and both ways work after that.
-fn talk_again(world: &mut HipWorld<'_>, hosts: &[HostId]) -> Result<()> {
+fn talk_again(world: &mut HipWorld, hosts: &[HostId]) -> Result<()> {
     for (index, &one) in hosts.iter().enumerate() {
         for &other in hosts.iter().skip(index + 1) {
             reach(world, one, other).or_else(|_| reach(world, other, one))?;

@@ -40,7 +40,7 @@ pub(super) fn fair() -> LinkConfig {
 }
 
 /// Two public hosts that know each other; the first is behind `link`. The seed chooses the carrier.
-pub(super) fn pair(world: &mut HipWorld<'_>, link: LinkConfig) -> (HostId, HostId) {
+pub(super) fn pair(world: &mut HipWorld, link: LinkConfig) -> (HostId, HostId) {
     let (a, b) = (world.add_host(link), world.add_host(fair()));
     let carrier = if world.rng.chance(Chance::percent(50)) {
         Carrier::Udp
@@ -53,7 +53,7 @@ pub(super) fn pair(world: &mut HipWorld<'_>, link: LinkConfig) -> (HostId, HostI
 }
 
 /// Brings the association up over a clean link by sending a packet, and waits for the packet.
-pub(super) fn establish(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> Result<()> {
+pub(super) fn establish(world: &mut HipWorld, a: HostId, b: HostId) -> Result<()> {
     let first = world.send(a, b, b"first".to_vec());
     let arrived = world.run_until(PATIENCE, |world| world.arrived(first));
     world.check()?;
@@ -63,7 +63,7 @@ pub(super) fn establish(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> Resul
 }
 
 /// Sends from `a` to `b` until one packet arrives.
-pub(super) fn reach(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> Result<u32> {
+pub(super) fn reach(world: &mut HipWorld, a: HostId, b: HostId) -> Result<u32> {
     for attempt in 1..=TRIES {
         let payload = world.rng.bytes(64);
         let number = world.send(a, b, payload);
@@ -76,7 +76,7 @@ pub(super) fn reach(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> Result<u3
 }
 
 /// Data both ways, then silence, then both ends have the same one association.
-pub(super) fn use_and_check(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> Result<()> {
+pub(super) fn use_and_check(world: &mut HipWorld, a: HostId, b: HostId) -> Result<()> {
     reach(world, a, b)?;
     reach(world, b, a)?;
     world.run_for(QUIET);
@@ -87,12 +87,12 @@ pub(super) fn use_and_check(world: &mut HipWorld<'_>, a: HostId, b: HostId) -> R
 }
 
 /// `base-exchange`
-pub(super) fn base_exchange(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn base_exchange(seed: u64, log: &EventLog) -> Result<String> {
     exchange_over(harsh(), seed, log)
 }
 
 /// `base-exchange-corrupt`
-pub(super) fn corrupt(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn corrupt(seed: u64, log: &EventLog) -> Result<String> {
     let link = LinkConfig {
         corrupt: Chance::percent(25),
         ..fair()
@@ -101,7 +101,7 @@ pub(super) fn corrupt(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// Establishes, or fails with a reason in time; then carries data and comes to rest.
-fn exchange_over(link: LinkConfig, seed: u64, log: &mut EventLog) -> Result<String> {
+fn exchange_over(link: LinkConfig, seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let (a, b) = pair(&mut world, link);
     world.connect(a, b);
@@ -129,7 +129,7 @@ fn exchange_over(link: LinkConfig, seed: u64, log: &mut EventLog) -> Result<Stri
 }
 
 /// `crossing-exchange`
-pub(super) fn crossing(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn crossing(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     // One seed in four crosses on a bad link too; the others cross at every offset within 3 RTTs.
     let link = if seed % 4 == 3 { harsh() } else { fair() };
@@ -142,7 +142,7 @@ pub(super) fn crossing(seed: u64, log: &mut EventLog) -> Result<String> {
         offset
     });
     world.connect(b, a);
-    let settled = |world: &HipWorld<'_>| {
+    let settled = |world: &HipWorld| {
         let done = |x, y| world.times_established(x, y) > 0 || world.failure(x, y).is_some();
         done(a, b) && done(b, a)
     };
@@ -165,7 +165,7 @@ pub(super) fn crossing(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `burst-loss-ladder`
-pub(super) fn burst_ladder(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn burst_ladder(seed: u64, log: &EventLog) -> Result<String> {
     let (name, loss, latency) = BURST_LADDER[(seed % BURST_LADDER.len() as u64) as usize];
     let mut world = HipWorld::new(seed, log);
     let link = LinkConfig {

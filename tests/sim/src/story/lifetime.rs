@@ -14,7 +14,7 @@ use super::exchange::{establish, fair, harsh, pair, reach, use_and_check};
 use super::{Result, expect};
 
 /// `peer-restart`
-pub(super) fn peer_restart(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn peer_restart(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
@@ -47,7 +47,7 @@ pub(super) fn peer_restart(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `close`
-pub(super) fn close(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn close(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
@@ -85,7 +85,7 @@ pub(super) fn close(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `reopen`
-pub(super) fn reopen(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn reopen(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
@@ -109,7 +109,7 @@ pub(super) fn reopen(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `unused-association`
-pub(super) fn unused(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn unused(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let config = HostConfig {
         timers: Timers {
@@ -156,7 +156,7 @@ pub(super) fn unused(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `traffic-under-loss`
-pub(super) fn traffic(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn traffic(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
@@ -204,7 +204,7 @@ const UAL: Duration = Duration::from_secs(60);
 const CLOSED_LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// No SAs, and no state but perhaps what is left in UNASSOCIATED.
-fn is_gone(world: &HipWorld<'_>, host: HostId, peer: HostId) -> bool {
+fn is_gone(world: &HipWorld, host: HostId, peer: HostId) -> bool {
     let this = world.host(host);
     let empty = this.inbound_sas().is_empty() && this.outbound_sas().is_empty();
     empty

@@ -12,7 +12,7 @@ use super::exchange::{fair, reach};
 use super::{Result, expect};
 
 /// `nat-grid`: all nine kinds of boxes in one run.
-pub(super) fn grid(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn grid(seed: u64, log: &EventLog) -> Result<String> {
     let mut kinds = 0_u64;
     for mapping in Dependence::ALL {
         for filtering in Dependence::ALL {
@@ -34,7 +34,7 @@ pub(super) fn grid(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// Two hosts behind one box, each with an association of its own to the same public host.
-fn through(seed: u64, log: &mut EventLog, config: NatConfig) -> Result<()> {
+fn through(seed: u64, log: &EventLog, config: NatConfig) -> Result<()> {
     let mut world = HipWorld::new(seed, log);
     let server = world.add_host(fair());
     let (_, site) = world.add_nat(config, fair());
@@ -64,7 +64,7 @@ fn through(seed: u64, log: &mut EventLog, config: NatConfig) -> Result<()> {
 }
 
 /// `nat-raw-blocked`: behind a box that passes UDP only, raw transport fails with a reason.
-pub(super) fn raw_blocked(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn raw_blocked(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = HipWorld::new(seed, log);
     let server = world.add_host(fair());
     let config = NatConfig::new(Dependence::Endpoint, Dependence::Endpoint);

@@ -7,10 +7,15 @@ use reload_core::{
     Answer, Command, FetchCommand, KindId, NodeConfig, ResourceId, Selector, StoreCommand,
 };
 
+use crate::hip_world::{Carrier, identity};
+use crate::link::{LinkConfig, Loss};
 use crate::log::EventLog;
 use crate::overlay_world::OverlayWorld;
+use crate::overlay_world::hip_links::HipLinks;
+use crate::overlay_world::links::Links;
 use crate::random::Chance;
 
+use super::exchange::{fair, harsh};
 use super::{Result, expect};
 
 /// A user command is answered within this (5 transmissions, 3 s each, plus redirections).
@@ -19,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 const RING: Duration = Duration::from_secs(120);
 
 /// `overlay-join`
-pub(super) fn join(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn join(seed: u64, log: &EventLog) -> Result<String> {
     let count = 2 + (seed % 15) as usize;
     let mut world = OverlayWorld::new(seed, log, count, 1, &config());
     let took = join_all(&mut world)?;
@@ -43,7 +48,7 @@ pub(super) fn join(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `overlay-put-get`
-pub(super) fn put_get(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn put_get(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = OverlayWorld::new(seed, log, 12, 1, &config());
     join_all(&mut world)?;
     let mut data = Data::store(&mut world, 30)?;
@@ -68,7 +73,7 @@ pub(super) fn put_get(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `overlay-kill-one`
-pub(super) fn kill_one(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn kill_one(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = OverlayWorld::new(seed, log, 12, 3, &config());
     join_all(&mut world)?;
     let data = Data::store(&mut world, 30)?;
@@ -97,7 +102,7 @@ pub(super) fn kill_one(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `overlay-churn`
-pub(super) fn churn(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn churn(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = OverlayWorld::new(seed, log, 16, 4, &config());
     join_all(&mut world)?;
     let data = Data::store(&mut world, 20)?;
@@ -138,7 +143,7 @@ pub(super) fn churn(seed: u64, log: &mut EventLog) -> Result<String> {
 }
 
 /// `overlay-partition`
-pub(super) fn partition(seed: u64, log: &mut EventLog) -> Result<String> {
+pub(super) fn partition(seed: u64, log: &EventLog) -> Result<String> {
     let config = config();
     let mut world = OverlayWorld::new(seed, log, 12, 12, &config);
     join_all(&mut world)?;
@@ -169,6 +174,48 @@ pub(super) fn partition(seed: u64, log: &mut EventLog) -> Result<String> {
     ))
 }
 
+/// `overlay-over-hip`: everything the peers say travels inside ESP between simulated hosts.
+pub(super) fn over_hip(seed: u64, log: &EventLog) -> Result<String> {
+    let identities: Vec<_> = (0..6).map(|index| identity(seed, index)).collect();
+    let carrier = if seed % 2 == 0 {
+        Carrier::Udp
+    } else {
+        Carrier::Raw
+    };
+    // One seed in three has a bad network under the associations.
+    let link = if seed % 3 == 0 { lossy() } else { fair() };
+    let links = HipLinks::new(seed, log, &identities, &link, carrier);
+    let mut world = OverlayWorld::over(links, seed, log, identities, 2, &config());
+    join_all(&mut world)?;
+    let data = Data::store(&mut world, 10)?;
+    data.verify(&mut world)?;
+    world.run_for(Duration::from_secs(60));
+    let victim = 2 + world.rng.index(4);
+    world.kill(victim);
+    world.run_for(Duration::from_secs(60));
+    let alive = world.alive();
+    world.await_ring(&alive, RING * 3)?;
+    data.verify(&mut world)?;
+    world.revive(victim);
+    world.command(victim, Command::Join);
+    let everyone = world.alive();
+    world.await_ring(&everyone, RING * 3)?;
+    data.verify(&mut world)?;
+    world.check()?;
+    let (sent, _) = world.links.world().totals();
+    Ok(format!(
+        "6 peers, one killed and back, {sent} inner packets"
+    ))
+}
+
+/// A tenth of all packets lost on each access link, some repeated or overtaken.
+fn lossy() -> LinkConfig {
+    LinkConfig {
+        loss: Loss::Random(Chance::percent(10)),
+        ..harsh()
+    }
+}
+
 const CHURN_STEPS: u32 = 60;
 /// Per cent of look-ups under churn.
 const CHURN_SUCCESS: u32 = 90;
@@ -186,7 +233,7 @@ fn config() -> NodeConfig {
 }
 
 /// All peers join, some at the same time, and the ring becomes right.
-fn join_all(world: &mut OverlayWorld<'_>) -> Result<Duration> {
+fn join_all<L: Links>(world: &mut OverlayWorld<L>) -> Result<Duration> {
     let mut commands = Vec::new();
     for peer in 0..world.len() {
         commands.push(world.command(peer, Command::Join));
@@ -214,7 +261,7 @@ struct Data {
 
 impl Data {
     /// Random peers store one value each under `count` names.
-    fn store(world: &mut OverlayWorld<'_>, count: usize) -> Result<Self> {
+    fn store<L: Links>(world: &mut OverlayWorld<L>, count: usize) -> Result<Self> {
         let mut data = Self {
             values: BTreeMap::new(),
         };
@@ -227,9 +274,9 @@ impl Data {
         Ok(data)
     }
 
-    fn put(
+    fn put<L: Links>(
         &mut self,
-        world: &mut OverlayWorld<'_>,
+        world: &mut OverlayWorld<L>,
         peer: usize,
         name: &str,
         value: &[u8],
@@ -240,7 +287,7 @@ impl Data {
     }
 
     /// Random living peers read everything back.
-    fn verify(&self, world: &mut OverlayWorld<'_>) -> Result<()> {
+    fn verify<L: Links>(&self, world: &mut OverlayWorld<L>) -> Result<()> {
         for (name, value) in &self.values {
             let alive = world.alive();
             let reader = alive[world.rng.index(alive.len())];
@@ -253,7 +300,7 @@ impl Data {
     }
 
     /// Whether `reader` gets one random value right; a wrong value is an error.
-    fn read_one(&self, world: &mut OverlayWorld<'_>, reader: usize) -> Result<bool> {
+    fn read_one<L: Links>(&self, world: &mut OverlayWorld<L>, reader: usize) -> Result<bool> {
         let Some((name, value)) = self.values.iter().nth(world.rng.index(self.values.len())) else {
             return Ok(false);
         };
@@ -265,14 +312,14 @@ impl Data {
     }
 }
 
-fn store(
-    world: &mut OverlayWorld<'_>,
+fn store<L: Links>(
+    world: &mut OverlayWorld<L>,
     peer: usize,
     name: &str,
     value: Option<Vec<u8>>,
 ) -> Result<()> {
     let command = Command::Store(StoreCommand {
-        resource: ResourceId::from_name(name),
+        resource: ResourceId::from_name(name.as_bytes()),
         kind: KindId::USER_SINGLE,
         selector: Selector::Single,
         value,
@@ -286,9 +333,13 @@ fn store(
     }
 }
 
-fn fetch(world: &mut OverlayWorld<'_>, peer: usize, name: &str) -> Result<Option<Vec<u8>>> {
+fn fetch<L: Links>(
+    world: &mut OverlayWorld<L>,
+    peer: usize,
+    name: &str,
+) -> Result<Option<Vec<u8>>> {
     let command = Command::Fetch(FetchCommand {
-        resource: ResourceId::from_name(name),
+        resource: ResourceId::from_name(name.as_bytes()),
         kind: KindId::USER_SINGLE,
         selectors: Vec::new(),
     });
