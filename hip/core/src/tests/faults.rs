@@ -120,3 +120,55 @@ fn random_octets_are_dropped_in_every_state() {
     assert_eq!(pair.states(), [StateName::Established, StateName::R2Sent]);
     assert_eq!(pair.dropped(A, DropReason::Malformed), 2000);
 }
+
+/// One of the packets seen so far, with a few octets changed, or cut or grown.
+fn mangle(rng: &mut SeededRng, packet: &[u8]) -> Vec<u8> {
+    let below =
+        |rng: &mut SeededRng, bound: usize| usize::try_from(rng.next_u64()).unwrap() % bound.max(1);
+    let mut bytes = packet.to_vec();
+    for _ in 0..below(rng, 4) {
+        let at = below(rng, bytes.len());
+        bytes[at] = rng.next_u64().to_be_bytes()[0];
+    }
+    match below(rng, 4) {
+        0 => bytes.truncate(below(rng, packet.len()) / 8 * 8),
+        1 => bytes.resize(packet.len() + below(rng, 64) / 8 * 8, 0),
+        _ => {}
+    }
+    if bytes.len() >= 40 && below(rng, 4) != 0 {
+        bytes[1] = u8::try_from(bytes.len() / 8 - 1).unwrap_or(255);
+    }
+    bytes
+}
+
+#[test]
+fn mangled_packets_in_any_state_neither_break_a_host_nor_keep_it_from_working() {
+    for seed in 0..40 {
+        let mut rng = SeededRng::new(seed);
+        let mut pair = Pair::new();
+        pair.fate = unreliable(seed, 10, 10, 10);
+        pair.connect(A);
+        for round in 0..150 {
+            let (_, _, packet) = pair.trace[rng.next_u64() as usize % pair.trace.len()].clone();
+            let end = (rng.next_u64() % 2) as usize;
+            let bytes = mangle(&mut rng, &packet);
+            pair.inject(end, &bytes);
+            pair.run_for(Duration::from_millis(rng.next_u64() % 300));
+            match round % 30 {
+                9 => pair.close(end),
+                14 | 24 => pair.connect(end),
+                19 => pair.esp(end, false, true),
+                _ => {}
+            }
+        }
+        pair.fate = Box::new(|_| Fate::Deliver);
+        pair.close(A);
+        pair.run_for(MINUTE * 40);
+        assert_eq!(pair.states(), [StateName::Unassociated; 2], "seed {seed}");
+        pair.assert_no_sas();
+        pair.connect(B);
+        pair.run_for(SECOND);
+        assert_eq!(pair.state(B), StateName::Established, "seed {seed}");
+        pair.assert_connected();
+    }
+}
