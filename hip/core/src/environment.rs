@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hip_crypto::dh::DhPrivate;
 use hip_crypto::identity::HostIdentity;
 use hip_crypto::keymat::EspKeys;
 use hip_crypto::rng::Rng;
@@ -44,11 +43,10 @@ pub(crate) struct Environment {
 
 impl Environment {
     pub(crate) fn new(
-        mut config: HostConfig,
+        config: HostConfig,
         identity: Arc<HostIdentity>,
         mut rng: Box<dyn Rng>,
     ) -> Self {
-        config.dh_groups.retain(|&group| DhPrivate::supports(group));
         Self {
             now: Instant::ZERO,
             local: identity.hit(),
