@@ -19,11 +19,22 @@ pub struct Capture {
 impl Capture {
     /// Starts capturing everything on `interface` of `namespace` into `file`; returns once tcpdump listens.
     pub fn start(namespace: &Namespace, interface: &str, file: &Path) -> Result<Self, LabError> {
-        // -Z root: no change of user, so the file stays ours; -U: packet by packet.
+        // -Z root: no change of user, so the file stays ours; the rest: packet by packet, nothing lost at the end.
         let mut command = namespace.command("tcpdump");
         command
             .args([
-                "-i", interface, "-U", "-n", "-s", "0", "-Z", "root", "-B", "16384", "-w",
+                "-i",
+                interface,
+                "--immediate-mode",
+                "-U",
+                "-n",
+                "-s",
+                "0",
+                "-Z",
+                "root",
+                "-B",
+                "16384",
+                "-w",
             ])
             .arg(file);
         let tcpdump = Running::start_until(&mut command, "listening on")?;
