@@ -121,6 +121,20 @@ impl Netlink {
         )
     }
 
+    /// Whether packets to `address` are delivered on this host.
+    pub(crate) fn is_local(&mut self, address: IpAddr) -> io::Result<bool> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(address);
+        message.header.destination_prefix_length = host_bits(address);
+        message
+            .attributes
+            .push(RouteAttribute::Destination(address.into()));
+        let answers = self.request(Message::GetRoute(message), NLM_F_ACK)?;
+        Ok(answers.iter().any(|answer| {
+            matches!(answer, Message::NewRoute(route) if route.header.kind == RouteType::Local)
+        }))
+    }
+
     /// Removes a route made by [`add_route`](Self::add_route).
     pub(crate) fn remove_route(&mut self, route: &Route) -> io::Result<()> {
         let mut message = route.message();
@@ -315,6 +329,11 @@ mod tests {
             .add_address(u32::MAX >> 1, IpAddr::from([192, 0, 2, 1]))
             .expect_err("refused");
         assert!(error.raw_os_error().is_some(), "{error}");
+        assert!(
+            netlink
+                .is_local(IpAddr::from([127, 0, 0, 1]))
+                .expect("route")
+        );
         // The socket is in step after an error.
         assert_eq!(netlink.addresses().expect("dump").len(), addresses.len());
     }

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     net::IpAddr,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use hip_wire::hit::{Hit, Lsi, ORCHID_PREFIX};
@@ -100,6 +101,9 @@ impl Tun {
                 netlink.add_route(&route),
             )?;
         }
+        for address in [config.hit.to_addr().into(), config.lsi.0.into()] {
+            step("wait for its addresses", wait_local(&mut netlink, address))?;
+        }
         Ok(tun)
     }
 
@@ -192,6 +196,18 @@ impl AsFd for Tun {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Linux makes the route that delivers to a new IPv6 address in the background; a peer's first
+/// packet that came before it would be lost.
+fn wait_local(netlink: &mut Netlink, address: IpAddr) -> io::Result<()> {
+    for _ in 0..2000 {
+        if netlink.is_local(address)? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Guards the names before the addresses are there. A kernel without nf_tables is no reason to

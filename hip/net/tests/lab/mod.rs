@@ -123,18 +123,19 @@ impl Lab {
     /// Sends pings and asserts that every one, the first included, is answered.
     pub(crate) fn ping(&self, side: usize, to: IpAddr, size: usize) {
         let (to, size) = (to.to_string(), size.to_string());
-        let output = self.run(
-            side,
-            &[
-                "ping", "-n", "-c", "3", "-i", "0.2", "-W", "10", "-s", &size, &to,
-            ],
-        );
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            text.contains("3 received"),
-            "ping {to}:\n{text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        for number in 1..=3 {
+            // One at a time: after a first answer ping waits for two round trips only, whatever -W says.
+            let output = self.run(
+                side,
+                &["ping", "-n", "-c", "1", "-W", "10", "-s", &size, &to],
+            );
+            let text = String::from_utf8_lossy(&output.stdout);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success(),
+                "ping {number} to {to}:\n{text}{error}"
+            );
+        }
     }
 }
 
