@@ -101,7 +101,7 @@ impl Node {
         if from == self.id {
             self.loopback.push_back(bytes);
         } else if self.links.contains_key(&from) {
-            self.send(from, bytes);
+            self.send(from, bytes, false);
         } else {
             self.drop_message(DropReason::NoLink, from);
         }

@@ -130,7 +130,7 @@ impl Node {
             self.outputs.push_back(Output::CloseLink { peer });
             return;
         }
-        self.links.insert(peer, Link::default());
+        self.links.insert(peer, Link::new(self.now));
         let full = self.wants_update.remove(&peer);
         // §6.4.2.3: the Update that the Attach asked for; and any other new link learns that
         // this node is a peer that can be routed through.

@@ -127,8 +127,12 @@ impl Node {
             } else {
                 let target = CopyTarget::Responsible;
                 self.copies.push(CopyJob { key, target });
+                return;
             }
-        } else if beyond_replicas && self.state == NodeState::Joined {
+        }
+        // Who has copies is the owner's to know; what we knew will be stale when we own it again.
+        group.copies.clear();
+        if beyond_replicas && self.state == NodeState::Joined {
             // §10.7.3: three predecessors between us and the resource: no replica any more.
             let changes = self.store.remove_group(&key);
             self.persist(changes);
@@ -292,7 +296,7 @@ impl Node {
                 self.fetch_newer(job.key, signer);
             }
             Outcome::Refused { signer, .. } => {
-                self.drop_message(DropReason::ReplicaRefused, signer)
+                self.drop_message(DropReason::ReplicaRefused, signer);
             }
             Outcome::NoAnswer => {}
         }

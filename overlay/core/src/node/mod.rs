@@ -89,11 +89,26 @@ pub struct Node {
 }
 
 /// A link that is up: an entry of the Connection Table.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Link {
     /// An Update came over it: the other end is a peer and can be routed through
     /// (RFC 6940 §6.5.1, §10.7).
     ready: bool,
+    /// When something last came over it.
+    heard: Instant,
+    /// Since when requests went out over it and nothing came in.
+    waiting: Option<Instant>,
+}
+
+impl Link {
+    /// A link that has just come up.
+    const fn new(now: Instant) -> Self {
+        Self {
+            ready: false,
+            heard: now,
+            waiting: None,
+        }
+    }
 }
 
 impl Node {
@@ -245,8 +260,11 @@ impl Node {
         self.event(Event::Dropped { reason, from });
     }
 
-    fn send(&mut self, to: NodeId, bytes: Vec<u8>) {
+    fn send(&mut self, to: NodeId, bytes: Vec<u8>, wants_response: bool) {
         self.stats.sent += 1;
+        if let Some(link) = self.links.get_mut(&to).filter(|_| wants_response) {
+            link.waiting.get_or_insert(self.now);
+        }
         self.outputs.push_back(Output::Send { to, bytes });
     }
 

@@ -38,10 +38,12 @@ impl Node {
     /// Takes one message from a link.
     pub(super) fn on_message(&mut self, from: NodeId, bytes: &[u8]) {
         self.stats.received += 1;
-        if !self.links.contains_key(&from) {
+        let Some(link) = self.links.get_mut(&from) else {
             self.drop_message(DropReason::NoLink, from);
             return;
-        }
+        };
+        link.heard = self.now;
+        link.waiting = None;
         // RFC 6940 §6.6: larger than max-message-size: error, then close the link.
         if bytes.len() > self.config.max_message_size {
             self.drop_message(DropReason::TooLarge, from);
@@ -195,16 +197,20 @@ impl Node {
             self.refuse(&header, body, from, error);
             return;
         }
+        let request = message_code(body).is_some_and(is_request);
         if from != self.id {
             header.ttl -= 1;
             self.stats.forwarded += 1;
             // §6.1.2: append the node the request came from; a response needs no way back.
-            if message_code(body).is_some_and(is_request) {
+            if request {
                 header.via.push(from.into());
             }
         }
         match header.with_body(body) {
-            Ok(bytes) if bytes.len() <= self.config.max_message_size => self.send(next, bytes),
+            Ok(bytes) if bytes.len() <= self.config.max_message_size => {
+                self.send(next, bytes, request);
+                self.check_silent_links();
+            }
             Ok(_) => {
                 self.drop_message(DropReason::TooLarge, from);
                 header.via.pop();

@@ -1,5 +1,8 @@
 //! Tables, responsibility and routing of CHORD-RELOAD (RFC 6940 §10.1, §10.3).
 
+use std::time::Duration;
+
+use super::transactions::TRANSMISSIONS;
 use super::{Node, REPLICAS};
 use crate::event::Event;
 use crate::id::{NodeId, ResourceId};
@@ -43,9 +46,28 @@ impl Node {
         let reach = self.position.distance_to(position);
         let distance = |peer: &NodeId| self.position.distance_to(Position::from(*peer));
         let before = self.ready_peers().filter(|peer| distance(peer) <= reach);
-        before.max_by_key(distance).or_else(|| {
+        // A peer that has not answered lately only when there is nobody else.
+        let answering = before.filter(|peer| !self.is_silent(*peer));
+        answering.max_by_key(distance).or_else(|| {
             self.ready_peers()
                 .min_by_key(|peer| position.distance_to(Position::from(*peer)))
+        })
+    }
+
+    /// Whether requests have gone over a link for a while and nothing has come back.
+    pub(super) fn is_silent(&self, peer: NodeId) -> bool {
+        self.silence(peer) >= self.config.reliability_timer
+    }
+
+    /// Whether it has been so for the lifetime of a request.
+    pub(super) fn has_failed(&self, peer: NodeId) -> bool {
+        self.silence(peer) >= self.config.reliability_timer * TRANSMISSIONS
+    }
+
+    fn silence(&self, peer: NodeId) -> Duration {
+        let waiting = self.links.get(&peer).and_then(|link| link.waiting);
+        waiting.map_or(Duration::ZERO, |since| {
+            self.now.saturating_duration_since(since)
         })
     }
 

@@ -124,8 +124,46 @@ impl Node {
         for peer in neighbors {
             self.send_update(peer, false);
         }
+        self.check_quiet_links();
         self.review_storage();
         self.schedule(Timer::Stabilize);
+    }
+
+    /// §10.7: peer_ready as connectivity check of links to others that were quiet.
+    fn check_quiet_links(&mut self) {
+        let interval = self.config.update_interval;
+        let quiet = |heard| self.now.saturating_duration_since(heard) >= interval;
+        let links = self.links.iter().filter(|(_, link)| quiet(link.heard));
+        let peers: Vec<NodeId> = links.map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            self.check_link(peer);
+        }
+    }
+
+    /// Finds out whether the peers that owe us answers are still there; the failure of the
+    /// Update is the failure of the link.
+    pub(super) fn check_silent_links(&mut self) {
+        let silent = self.links.keys().filter(|peer| self.is_silent(**peer));
+        let peers: Vec<NodeId> = silent.copied().collect();
+        for peer in peers {
+            // However often a newer Update replaced the one that asked.
+            if self.has_failed(peer) {
+                self.close_link(peer);
+            } else {
+                self.check_link(peer);
+            }
+        }
+    }
+
+    fn check_link(&mut self, peer: NodeId) {
+        let telling = |purpose: &Purpose| matches!(purpose, Purpose::Update(to) if *to == peer);
+        if self.is_member() && !self.is_requesting(telling) {
+            let body = Body::UpdateReq(ChordUpdate {
+                uptime: self.uptime_seconds(),
+                view: ChordView::PeerReady,
+            });
+            self.request(to_node(peer), &body, Purpose::Update(peer), Some(peer));
+        }
     }
 
     /// §10.7.4.2, §10.7.4.3: Attach to a random place of each finger range that nobody known

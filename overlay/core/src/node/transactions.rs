@@ -21,7 +21,7 @@ use crate::wire::contents::MessageContents;
 use crate::wire::header::{Destination, ForwardingHeader, VERSION, WHOLE};
 
 /// Transmissions of a request in all (RFC 6940 §6.2.1).
-const TRANSMISSIONS: u32 = 5;
+pub(super) const TRANSMISSIONS: u32 = 5;
 
 /// A request waiting for its response.
 pub(super) struct Transaction {
@@ -189,6 +189,7 @@ impl Node {
         if transaction.sent < TRANSMISSIONS {
             self.stats.retransmitted += 1;
             self.transmit(id);
+            self.check_silent_links();
         } else {
             self.stats.timed_out += 1;
             self.complete(id, Outcome::NoAnswer);
@@ -222,7 +223,7 @@ impl Node {
         };
         match self.header(id, destinations).with_body(&body) {
             Ok(bytes) if next == own => self.loopback.push_back(bytes),
-            Ok(bytes) => self.send(next, bytes),
+            Ok(bytes) => self.send(next, bytes, true),
             Err(_) => self.drop_message(DropReason::Internal, own),
         }
     }

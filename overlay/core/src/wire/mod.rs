@@ -10,3 +10,6 @@ pub mod storage;
 pub mod topology;
 
 pub use codec::{Decode, Encode, Problem, Reader, WireError, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -531,11 +531,11 @@ fn duplicate_requests_are_answered_alike_and_carried_out_once() {
         &ping(),
     );
     let pong = bench.response(stranger.id, &message);
-    bench.now = bench.now + Duration::from_secs(14);
+    bench.now += Duration::from_secs(14);
     assert_eq!(bench.response(stranger.id, &message), pong);
     assert_eq!(bench.counter("requests_answered_again"), 2);
     // Forgotten after the maximum request lifetime.
-    bench.now = bench.now + Duration::from_secs(2);
+    bench.now += Duration::from_secs(2);
     assert_ne!(bench.response(stranger.id, &message), pong);
 }
 

@@ -1,6 +1,8 @@
 //! Whole overlays in virtual time.
 
+mod churn;
 mod harness;
 mod membership;
 mod messages;
 mod storage;
+mod wireshark;
