@@ -17,8 +17,7 @@ mod watch_file;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,11 +193,7 @@ impl Signals {
 /// Makes the state directory (0700) and keeps a second daemon out of it.
 fn lock_state(dir: &Path) -> Result<Flock<File>, ApiError> {
     let what = |e: &std::io::Error| system(&format!("state directory {}", dir.display()), e);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| what(&e))?;
+    identity::make_state_dir(dir)?;
     let file = File::open(dir).map_err(|e| what(&e))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| {
         ApiError::new(

@@ -1,6 +1,9 @@
 //! The host identity as configured: read or made once, and described to others.
 
+use std::fs::DirBuilder;
 use std::net::IpAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use hip_crypto::{HostIdentity, KeyAlgorithm};
 use hip_net::keyfile;
@@ -23,8 +26,24 @@ pub fn load(config: &Config) -> Result<HostIdentity, ApiError> {
 
 /// Reads the identity, or makes it; says whether it was made now.
 pub fn load_or_create(config: &Config) -> Result<(HostIdentity, bool), ApiError> {
+    make_state_dir(&config.state_dir)?;
     keyfile::load_or_create(&config.key_file(), algorithm(config.identity.algorithm))
         .map_err(|e| ApiError::new(ErrorCode::System, e.to_string()))
+}
+
+/// Makes the state directory, private to the user of hipd. One that is there stays as it is.
+pub fn make_state_dir(dir: &Path) -> Result<(), ApiError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| {
+            ApiError::new(
+                ErrorCode::System,
+                format!("state directory {}: {e}", dir.display()),
+            )
+            .hint("run as root, or name another directory with --state-dir")
+        })
 }
 
 /// What `hipctl id` tells. `addresses` are the host's own, for the line others need.

@@ -30,14 +30,57 @@ pub fn start(level: &str) -> Result<(), ApiError> {
 
 /// Logs one event.
 pub fn log(event: &EventRecord) {
-    let peer = event.peer.as_deref().unwrap_or("-");
-    let name = event.name.as_deref().unwrap_or("-");
+    let line = line(event);
     match event.kind.as_str() {
-        "failed" => tracing::warn!(peer, name, "{}", event.text),
-        "established" | "closed" | "path" | "overlay" | "hosts" => {
-            tracing::info!(peer, name, "{}", event.text);
+        "failed" => tracing::warn!("{line}"),
+        "established" | "closed" | "path" | "overlay" | "hosts" | "keylog" => {
+            tracing::info!("{line}");
         }
-        "dropped" => tracing::trace!(peer, name, "{}", event.text),
-        _ => tracing::debug!(peer, name, "{}", event.text),
+        "dropped" => tracing::trace!("{line}"),
+        _ => tracing::debug!("{line}"),
+    }
+}
+
+/// `name (HIT): text`, as far as there is a peer.
+fn line(event: &EventRecord) -> String {
+    match (&event.name, &event.peer) {
+        (Some(name), Some(hit)) => format!("{name} ({hit}): {}", event.text),
+        (None, Some(hit)) => format!("{hit}: {}", event.text),
+        _ => event.text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_the_peer_as_well_as_it_can() {
+        let event = |peer: Option<&str>, name: Option<&str>| EventRecord {
+            time_ms: 0,
+            kind: "established".into(),
+            peer: peer.map(str::to_owned),
+            name: name.map(str::to_owned),
+            text: "established".into(),
+        };
+        assert_eq!(line(&event(None, None)), "established");
+        assert_eq!(
+            line(&event(Some("2001:20::b"), None)),
+            "2001:20::b: established"
+        );
+        let both = event(Some("2001:20::b"), Some("bob"));
+        assert_eq!(line(&both), "bob (2001:20::b): established");
+    }
+
+    #[test]
+    fn a_wrong_level_is_explained() {
+        let error = start("info,hip_net=loud")
+            .expect_err("no such level")
+            .to_string();
+        assert!(
+            error.starts_with("log.level \"info,hip_net=loud\": "),
+            "{error}"
+        );
+        assert!(error.ends_with("or info,hip_net=debug"), "{error}");
     }
 }

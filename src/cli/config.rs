@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Common, Out, ask_and_show};
 use crate::api::{ApiError, EffectiveConfig, ErrorCode, Request};
@@ -68,15 +69,25 @@ pub(super) fn run(args: &ConfigArgs, common: &Common, out: &mut Out) -> Result<(
     }
 }
 
-fn render(effective: &EffectiveConfig) -> String {
+pub(super) fn render(effective: &EffectiveConfig) -> String {
     let source = effective
         .file
         .as_deref()
         .unwrap_or("no file: every value is the default");
-    let table = toml::Value::try_from(&effective.config)
-        .and_then(|value| toml::to_string(&value).map_err(serde::ser::Error::custom));
-    match table {
+    // TOML has no null: a key that is not set is left out, as in the file.
+    match toml::to_string(&without_nulls(&effective.config)) {
         Ok(text) => format!("# {source}\n{text}"),
         Err(_) => format!("# {source}\n{}\n", effective.config),
     }
+}
+
+fn without_nulls(value: &Value) -> Value {
+    let Value::Object(fields) = value else {
+        return value.clone();
+    };
+    let set = fields.iter().filter(|(_, value)| !value.is_null());
+    Value::Object(
+        set.map(|(key, value)| (key.clone(), without_nulls(value)))
+            .collect(),
+    )
 }

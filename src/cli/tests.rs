@@ -293,6 +293,22 @@ fn the_json_of_every_answer_is_this() {
     golden("schema.jsonl", &text);
 }
 
+#[test]
+fn the_effective_configuration_prints_as_a_file_hipd_reads() {
+    let config = crate::config::Config::default();
+    let value = serde_json::to_value(&config).expect("JSON");
+    let text = config::render(&EffectiveConfig {
+        file: None,
+        config: value,
+    });
+    assert!(
+        text.starts_with("# no file: every value is the default\n"),
+        "{text}"
+    );
+    let path = std::path::Path::new("shown");
+    assert_eq!(crate::config::Config::parse(&text, path), Ok(config));
+}
+
 /// What goes over the socket towards hipd.
 #[test]
 fn the_json_of_every_request_is_this_and_is_understood() {

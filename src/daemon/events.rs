@@ -1,6 +1,6 @@
 //! Events of both cores in the form of the API.
 
-use hip_core::Event as HipEvent;
+use hip_core::{Event as HipEvent, Role};
 use hip_wire::hit::Hit;
 use reload_core::Event as OverlayEvent;
 
@@ -20,12 +20,13 @@ pub(super) fn of_hip(event: &HipEvent, hosts: &KnownHosts) -> EventRecord {
             cipher: _,
             esp_suite,
         } => {
-            let ms = duration.as_secs_f64() * 1e3;
-            let text = format!(
-                "established as {role} in {ms:.2} ms over {path}, {}, {}",
-                dh_group.name(),
-                esp_suite.name()
-            );
+            // A responder keeps no state before I2, so it has no time of its own to tell.
+            let time = match role {
+                Role::Initiator => format!(" in {:.2} ms", duration.as_secs_f64() * 1e3),
+                Role::Responder => String::new(),
+            };
+            let (group, suite) = (dh_group.name(), esp_suite.name());
+            let text = format!("established as {role}{time} over {path}, {group}, {suite}");
             ("established", Some(*peer), text)
         }
         HipEvent::Failed { peer, reason } => (

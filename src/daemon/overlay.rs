@@ -353,6 +353,12 @@ fn refused(error: &CommandError, what: &str) -> ApiError {
             ErrorCode::Timeout,
             Some("hipctl overlay status shows the neighbours"),
         ),
+        CommandError::Refused { name, .. } if name.contains("Forbidden") => (
+            ErrorCode::Refused,
+            Some(
+                "only the host that wrote first may write there until it expires: take another name or key",
+            ),
+        ),
         _ => (ErrorCode::Refused, None),
     };
     let answer = ApiError::new(code, format!("{what}: {error}"));

@@ -25,6 +25,7 @@ use crate::api::{
     ApiError, EffectiveConfig, ErrorCode, EventRecord, Identity, Interface, Keylog, Peer, Peers,
     Request, Status, to_fields,
 };
+use crate::cli::text;
 use crate::config::Config;
 use crate::control::{Answering, Service, Subscription};
 use crate::{identity, telemetry};
@@ -150,7 +151,8 @@ impl Daemon {
                 self.with_host(|host| host.set_hosts(file))
                     .await?
                     .map_err(|e| net_error(&e))?;
-                let text = format!("{}: {count} hosts", self.config.hosts_file.display());
+                let hosts = text::count(count, "host");
+                let text = format!("{}: {hosts}", self.config.hosts_file.display());
                 self.tell(&events::of_daemon("hosts", text));
                 Ok(())
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hip_crypto::{HostIdentity, Rng};
 use hip_wire::time::Instant;
-use reload_core::{Command, CommandResult, Event, NodeConfig, NodeStatus};
+use reload_core::{Command, CommandResult, Event, NodeConfig, NodeId, NodeStatus};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -67,6 +67,8 @@ impl Overlay {
     pub fn start(mut config: OverlayConfig) -> Result<Self, OverlayError> {
         let (store, moved_aside) = Store::open(&config.data)?;
         let records = store.load()?;
+        let known = store.known_peers()?;
+        add_known_peers(&mut config.node, &known, config.identity.hit().into());
         config.links.max_message = config.node.max_message_size;
         let address = config.links.listen;
         let links = Links::start(config.links)
@@ -75,7 +77,7 @@ impl Overlay {
             .map_err(|e| OverlayError::Node(e.to_string()))?;
         let (requests, inbox) = mpsc::channel(64);
         let (events, _) = broadcast::channel(EVENTS);
-        let task = NodeTask::new(node, links, store, config.clock, events.clone());
+        let task = NodeTask::new(node, links, store, known, config.clock, events.clone());
         let task = tokio::spawn(task.run(records, inbox));
         Ok(Self {
             requests,
@@ -128,6 +130,20 @@ impl Overlay {
             .send(request)
             .await
             .map_err(|_| OverlayError::Stopped)
+    }
+}
+
+/// Peers met before are bootstrap peers too, after the configured ones (RFC 6940 §11.4: cached peers).
+/// A node that founded its overlay may found it again when none of them is there.
+fn add_known_peers(config: &mut NodeConfig, known: &[NodeId], own: NodeId) {
+    let founder = config.bootstrap.is_empty() && !known.is_empty();
+    for &peer in known {
+        if peer != own && !config.bootstrap.contains(&peer) {
+            config.bootstrap.push(peer);
+        }
+    }
+    if founder {
+        config.bootstrap.push(own);
     }
 }
 

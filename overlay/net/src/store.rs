@@ -14,12 +14,15 @@ use redb::{
     CommitError, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable,
     StorageError, TableDefinition, TableError, TransactionError,
 };
-use reload_core::{StoreChange, StoredRecord};
+use reload_core::{NodeId, StoreChange, StoredRecord};
 
 #[cfg(test)]
 mod tests;
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records-1");
+
+/// Node-IDs of peers linked to before, by rank; the most recently met first.
+const PEERS: TableDefinition<'_, u32, &[u8; 16]> = TableDefinition::new("peers-1");
 
 /// Why the store failed; prints as one line.
 #[derive(Debug)]
@@ -157,6 +160,36 @@ impl Store {
         write().map_err(|e| StoreError::new(&self.path, e))
     }
 
+    /// Peers linked to before, the most recently met first: the way back in when every
+    /// configured bootstrap peer is away, or none is configured.
+    pub fn known_peers(&self) -> Result<Vec<NodeId>, StoreError> {
+        let read = || -> Result<Vec<NodeId>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(PEERS)?;
+            table
+                .iter()?
+                .map(|entry| Ok(NodeId::from_bytes(*entry?.1.value())))
+                .collect()
+        };
+        read().map_err(|e| StoreError::new(&self.path, e))
+    }
+
+    /// Replaces the list of [`known_peers`](Self::known_peers).
+    pub fn remember_peers(&self, peers: &[NodeId]) -> Result<(), StoreError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(PEERS)?;
+                table.retain(|_, _| false)?;
+                for (rank, peer) in (0..).zip(peers) {
+                    table.insert(rank, peer.as_bytes())?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|e| StoreError::new(&self.path, e))
+    }
+
     fn open_checked(path: &Path) -> Result<Self, OpenFailure> {
         if let Some(parent) = path
             .parent()
@@ -189,11 +222,11 @@ impl Store {
             database,
             path: path.to_owned(),
         };
-        store.make_table()?;
+        store.make_tables()?;
         Ok(store)
     }
 
-    fn make_table(&self) -> Result<(), OpenFailure> {
+    fn make_tables(&self) -> Result<(), OpenFailure> {
         let transaction = self.database.begin_write().map_err(|e| match e {
             TransactionError::Storage(error) => damaged_or_not(&error),
             other => OpenFailure::Other(other.to_string()),
@@ -201,6 +234,7 @@ impl Store {
         transaction
             .open_table(RECORDS)
             .map(drop)
+            .and_then(|()| transaction.open_table(PEERS).map(drop))
             .map_err(|e| match e {
                 TableError::Storage(error) => damaged_or_not(&error),
                 other => OpenFailure::Damaged(other.to_string()),

@@ -158,6 +158,7 @@ async fn a_peer_that_starts_anew_takes_the_link_down_and_up() {
     std::mem::forget(old);
     alice.open(b);
     assert_eq!(bob.next().await, [LinkChange::Down(a), LinkChange::Up(a)]);
+    assert_eq!(alice.next().await, [LinkChange::Up(b)]);
     alice.send(b, b"again".to_vec());
     assert_eq!(
         bob.next().await,

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use hip_wire::time::Instant;
 use reload_core::{
-    Command, CommandResult, Event, Input, Node, NodeStatus, Output, StoreChange, StoredRecord,
+    Command, CommandResult, Event, Input, Node, NodeId, NodeStatus, Output, StoreChange,
+    StoredRecord,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -19,6 +20,9 @@ const BATCH: usize = 64;
 
 /// The clock counts suspended time, sleeping does not: look again at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Peers remembered for the next start (RFC 6940 §11.4 suggests about ten).
+const REMEMBERED: usize = 16;
 
 /// For the last messages at the end.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -35,6 +39,8 @@ pub(super) struct NodeTask {
     node: Node,
     links: Links,
     store: Arc<Store>,
+    /// Peers met, the latest first.
+    known: Vec<NodeId>,
     clock: fn() -> Instant,
     events: broadcast::Sender<Event>,
     replies: HashMap<u64, oneshot::Sender<CommandResult>>,
@@ -47,6 +53,7 @@ impl NodeTask {
         node: Node,
         links: Links,
         store: Store,
+        known: Vec<NodeId>,
         clock: fn() -> Instant,
         events: broadcast::Sender<Event>,
     ) -> Self {
@@ -54,6 +61,7 @@ impl NodeTask {
             node,
             links,
             store: Arc::new(store),
+            known,
             clock,
             events,
             replies: HashMap::new(),
@@ -139,7 +147,10 @@ impl NodeTask {
     fn link_changes(&mut self, changes: Vec<LinkChange>) {
         for change in changes {
             match change {
-                LinkChange::Up(peer) => self.input(Input::LinkUp { peer }),
+                LinkChange::Up(peer) => {
+                    self.remember(peer);
+                    self.input(Input::LinkUp { peer });
+                }
                 LinkChange::Down(peer) => self.input(Input::LinkDown { peer }),
                 LinkChange::Failed(peer) => self.input(Input::LinkFailed { peer }),
                 LinkChange::Message(from, bytes) => {
@@ -150,6 +161,22 @@ impl NodeTask {
                 }
             }
         }
+    }
+
+    /// Notes a peer not met before, for the next start.
+    fn remember(&mut self, peer: NodeId) {
+        if self.known.contains(&peer) {
+            return;
+        }
+        self.known.insert(0, peer);
+        self.known.truncate(REMEMBERED);
+        let (store, known) = (Arc::clone(&self.store), self.known.clone());
+        // Nobody waits for it: without the list the configured peers still are the way in.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.remember_peers(&known) {
+                tracing::warn!("{error}; peers met are not remembered");
+            }
+        });
     }
 
     fn request(&mut self, request: Request) {
