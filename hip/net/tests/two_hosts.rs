@@ -83,8 +83,6 @@ fn forged_packets_in_clear_from_the_network_reach_nobody() {
         eprintln!("skipped: this kernel has no nf_tables");
         return stop_unused([target]);
     }
-    let hit = hit_of(&target);
-    let lsi = target.lsi().0;
     let listen = || {
         let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 5555)).expect("bind");
         socket
@@ -118,8 +116,8 @@ fn forged_packets_in_clear_from_the_network_reach_nobody() {
     let targets: [(IpAddr, bool); 4] = [
         (lab::address(1, true), true),
         (lab::address(1, false), true),
-        (hit.into(), false),
-        (lsi.into(), false),
+        (hit_of(&target).into(), false),
+        (target.lsi().0.into(), false),
     ];
     for (to, arrives) in targets {
         lab.inside(0, move || {
