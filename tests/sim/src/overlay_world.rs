@@ -12,6 +12,9 @@ use hip_crypto::identity::HostIdentity;
 use hip_crypto::rng::SeededRng;
 use hip_wire::time::Instant;
 use reload_core::ring::Position;
+use reload_core::wire::body::Body;
+use reload_core::wire::contents::parse_body;
+use reload_core::wire::header::ForwardingHeader;
 use reload_core::{
     Command, CommandResult, Event, Input, Node, NodeConfig, NodeId, NodeState, Output, StoreChange,
     StoredRecord,
@@ -482,7 +485,7 @@ impl<L: Links> OverlayWorld<L> {
         }
         self.messages += 1;
         self.octets += bytes.len() as u64;
-        self.note(format_args!("p{index} > p{receiver} {}B", bytes.len()));
+        self.note(format_args!("p{index} > p{receiver} {}", describe(&bytes)));
         self.links.send(self.now, index, receiver, bytes);
     }
 
@@ -502,6 +505,37 @@ impl<L: Links> OverlayWorld<L> {
 
 /// How often [`OverlayWorld::await_ring`] looks.
 const RING_CHECK: Duration = Duration::from_millis(500);
+
+/// What kind of message it is, for the log: request or answer, transaction, size.
+fn describe(message: &[u8]) -> String {
+    let size = message.len();
+    let Ok((header, body)) = ForwardingHeader::parse(message) else {
+        return format!("malformed {size}B");
+    };
+    let transaction = header.transaction_id & 0xffff;
+    let Ok((_, contents, _)) = parse_body(body) else {
+        return format!("malformed contents {size}B");
+    };
+    let what = match Body::decode(contents.code, &contents.body) {
+        Ok(Some(Body::Error(error))) => {
+            format!(
+                "Error {} {:?}",
+                error.code.name(),
+                String::from_utf8_lossy(&error.info)
+            )
+        }
+        Ok(Some(known)) => {
+            let debug = format!("{known:?}");
+            debug
+                .split(['(', ' ', '{'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        }
+        Ok(None) | Err(_) => format!("code {}", contents.code),
+    };
+    format!("{what} t{transaction:04x} {size}B")
+}
 
 /// The name of a command, for the log.
 fn name(command: &Command) -> &'static str {

@@ -216,6 +216,11 @@ const STORIES: &[Story] = &[
         overlay::churn,
     ),
     story(
+        "overlay-flaky-links",
+        "links refused and broken at random: peers join all the same, no value is lost",
+        overlay::flaky_links,
+    ),
+    story(
         "overlay-partition",
         "split in half, then healed: one ring again, nothing lost",
         overlay::partition,

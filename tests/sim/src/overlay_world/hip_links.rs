@@ -70,6 +70,13 @@ impl HipLinks {
         &self.world
     }
 
+    /// Brings the hosts up to `now`, before something is asked of them.
+    fn catch_up(&mut self, now: Instant) {
+        self.world
+            .run_for(now.saturating_duration_since(self.world.now));
+        self.distribute(now);
+    }
+
     /// Carries out what the streams ask until they ask no more.
     fn collect(&mut self) {
         for at in 0..self.hosts.len() {
@@ -114,30 +121,35 @@ impl HipLinks {
 
 impl Links for HipLinks {
     fn open(&mut self, now: Instant, from: usize, to: usize) {
+        self.catch_up(now);
         let peer = self.world.hit(self.hosts[to].id);
         self.hosts[from].streams.open(now, peer);
         self.collect();
     }
 
     fn send(&mut self, now: Instant, from: usize, to: usize, bytes: Vec<u8>) {
+        self.catch_up(now);
         let peer = self.world.hit(self.hosts[to].id);
         self.hosts[from].streams.send(now, peer, &bytes);
         self.collect();
     }
 
-    fn close(&mut self, _now: Instant, from: usize, to: usize) {
+    fn close(&mut self, now: Instant, from: usize, to: usize) {
+        self.catch_up(now);
         let peer = self.world.hit(self.hosts[to].id);
         self.hosts[from].streams.close(peer);
         self.collect();
     }
 
-    fn kill(&mut self, _now: Instant, peer: usize) {
+    fn kill(&mut self, now: Instant, peer: usize) {
+        self.catch_up(now);
         let end = &mut self.hosts[peer];
         end.streams = Streams::new(self.rng.fork(u64::from(end.id.0)));
         self.world.halt(end.id);
     }
 
-    fn revive(&mut self, _now: Instant, peer: usize) {
+    fn revive(&mut self, now: Instant, peer: usize) {
+        self.catch_up(now);
         self.world.restart(self.hosts[peer].id);
     }
 
@@ -155,9 +167,7 @@ impl Links for HipLinks {
     }
 
     fn advance(&mut self, now: Instant) {
-        self.world
-            .run_for(now.saturating_duration_since(self.world.now));
-        self.distribute(now);
+        self.catch_up(now);
         for end in &mut self.hosts {
             end.streams.timeout(now);
         }

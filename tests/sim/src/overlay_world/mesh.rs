@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hip_wire::time::Instant;
 
-use crate::random::SimRng;
+use crate::random::{Chance, SimRng};
 
 use super::links::{LinkOutput, Links};
 
@@ -24,6 +24,8 @@ pub struct MeshConfig {
     pub jitter: Duration,
     /// How long until an unreachable peer counts as such when a link is opened.
     pub connect_timeout: Duration,
+    /// Chance that opening a link fails although the peer could be reached.
+    pub refusal: Chance,
     /// Longest time until an end notices that its link is dead (keepalives).
     pub detection: Duration,
 }
@@ -35,6 +37,7 @@ impl Default for MeshConfig {
             across: Duration::from_millis(80),
             jitter: Duration::from_millis(5),
             connect_timeout: Duration::from_secs(5),
+            refusal: Chance::NEVER,
             detection: Duration::from_secs(10),
         }
     }
@@ -132,6 +135,21 @@ impl Mesh {
         self.peers.len() - 1
     }
 
+    /// From now on opening a link fails with this chance.
+    pub const fn set_refusal(&mut self, refusal: Chance) {
+        self.config.refusal = refusal;
+    }
+
+    /// Breaks each link with this chance.
+    pub fn break_links(&mut self, now: Instant, chance: Chance) {
+        let links: Vec<_> = self.current.keys().copied().collect();
+        let doomed: BTreeSet<_> = links
+            .into_iter()
+            .filter(|_| self.rng.chance(chance))
+            .collect();
+        self.sever(now, |pair| doomed.contains(&pair));
+    }
+
     /// Links that an end believes to be up.
     pub fn links(&self, end: usize) -> usize {
         self.sides.range((end, 0)..=(end, usize::MAX)).count()
@@ -167,7 +185,9 @@ impl Mesh {
     }
 
     fn arrive(&mut self, now: Instant, from: usize, to: usize) {
-        if !self.peers[from].alive || !self.peers[to].alive || self.blocked.contains(&(from, to)) {
+        let unreachable =
+            !self.peers[from].alive || !self.peers[to].alive || self.blocked.contains(&(from, to));
+        if unreachable || self.rng.chance(self.config.refusal) {
             let at = now + self.config.connect_timeout;
             return self.schedule(at, What::GiveUp { from, to });
         }
@@ -217,7 +237,8 @@ impl Mesh {
     }
 
     /// Makes links dead at once; their ends notice later.
-    fn sever(&mut self, now: Instant, dead: impl Fn((usize, usize)) -> bool) {
+    fn sever(&mut self, now: Instant, is_dead: impl Fn((usize, usize)) -> bool) {
+        let dead = |key: (usize, usize)| is_dead(pair(key.0, key.1));
         self.current.retain(|&key, _| !dead(key));
         let ends: Vec<_> = self
             .sides
@@ -431,6 +452,18 @@ mod tests {
         let down = LinkOutput::Down { at: 1, peer: 0 };
         assert_eq!(settle(&mut mesh), [message, down]);
         assert_eq!((mesh.links(0), mesh.links(1)), (0, 0));
+    }
+
+    #[test]
+    fn links_can_be_broken_and_refused_by_chance() {
+        let mut mesh = mesh(2);
+        mesh.open(Instant::ZERO, 0, 1);
+        settle(&mut mesh);
+        mesh.break_links(Instant::ZERO, Chance::ALWAYS);
+        assert_eq!(settle(&mut mesh).len(), 2);
+        mesh.set_refusal(Chance::ALWAYS);
+        mesh.open(Instant::ZERO, 0, 1);
+        assert_eq!(settle(&mut mesh), [LinkOutput::Failed { at: 0, peer: 1 }]);
     }
 
     #[test]

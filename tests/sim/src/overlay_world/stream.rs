@@ -20,6 +20,8 @@ const WINDOW: u32 = 32;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Retransmissions without any progress after which a connection is dead.
 const MOST_TRIES: u32 = 12;
+/// The same for a connection that is not up yet: a base exchange may have to come first.
+const MOST_OPENING_TRIES: u32 = 45;
 const HEADER: usize = 13;
 
 /// What the connections of one host ask or tell.
@@ -149,7 +151,6 @@ impl Streams {
         };
         match frame.kind {
             kind::OPEN => self.on_open(now, peer, frame),
-            kind::ACCEPT => self.on_accept(now, peer, frame),
             kind::RESET => self.on_reset(peer, frame),
             _ => self.on_data(now, peer, frame),
         }
@@ -218,10 +219,9 @@ impl Streams {
     }
 
     fn on_accept(&mut self, now: Instant, peer: Hit, frame: Frame<'_>) {
-        let Some(connection) = self.connections.get(&peer) else {
-            return self.reset(peer, frame);
-        };
-        if connection.own == frame.ours && connection.peer.is_none() {
+        let awaited =
+            |connection: &Connection| connection.own == frame.ours && connection.peer.is_none();
+        if self.connections.get(&peer).is_some_and(awaited) {
             self.accept(now, peer, frame.theirs);
         }
     }
@@ -237,12 +237,17 @@ impl Streams {
     }
 
     fn on_data(&mut self, now: Instant, peer: Hit, frame: Frame<'_>) {
+        // Data may overtake the acceptance, or the acceptance may be lost: this is one as well.
+        self.on_accept(now, peer, frame);
         let matches = |connection: &&mut Connection| {
             connection.own == frame.ours && connection.peer == Some(frame.theirs)
         };
         let Some(connection) = self.connections.get_mut(&peer).filter(matches) else {
             return self.reset(peer, frame);
         };
+        if frame.kind == kind::ACCEPT {
+            return;
+        }
         if frame.kind == kind::ACKNOWLEDGE {
             connection.acknowledge(now, frame.number);
             self.transmit(now, peer);
@@ -295,7 +300,11 @@ impl Streams {
         };
         connection.tries += 1;
         connection.resend_at = Some(now + PATIENCE);
-        if connection.tries > MOST_TRIES {
+        let most = match connection.peer {
+            Some(_) => MOST_TRIES,
+            None => MOST_OPENING_TRIES,
+        };
+        if connection.tries > most {
             let outcome = match (connection.peer, connection.closing) {
                 (_, true) => None,
                 (Some(_), false) => Some(StreamOutput::Down(peer)),
@@ -454,23 +463,27 @@ mod tests {
             }
         }
 
-        fn settle(&mut self) {
-            for _ in 0..20_000 {
-                self.collect();
-                let arrival = self.under_way.iter().map(|event| event.0).min();
-                let timers = self.ends.iter().filter_map(Streams::next_deadline).min();
-                let Some(next) = [arrival, timers].into_iter().flatten().min() else {
-                    return;
-                };
-                self.now = next;
-                if let Some(index) = self.under_way.iter().position(|event| event.0 == next) {
-                    let (_, end, bytes) = self.under_way.remove(index);
-                    let from = self.hits[1 - end];
-                    self.ends[end].receive(next, from, &bytes);
-                }
-                self.ends.iter_mut().for_each(|end| end.timeout(next));
+        /// Serves the next event; false when there is none.
+        fn step(&mut self) -> bool {
+            self.collect();
+            let arrival = self.under_way.iter().map(|event| event.0).min();
+            let timers = self.ends.iter().filter_map(Streams::next_deadline).min();
+            let Some(next) = [arrival, timers].into_iter().flatten().min() else {
+                return false;
+            };
+            self.now = next;
+            if let Some(index) = self.under_way.iter().position(|event| event.0 == next) {
+                let (_, end, bytes) = self.under_way.remove(index);
+                let from = self.hits[1 - end];
+                self.ends[end].receive(next, from, &bytes);
             }
-            panic!("never settles");
+            self.ends.iter_mut().for_each(|end| end.timeout(next));
+            self.collect();
+            true
+        }
+
+        fn settle(&mut self) {
+            assert!((0..20_000).any(|_| !self.step()), "never settles");
         }
 
         fn messages(&self, end: usize) -> Vec<Vec<u8>> {
@@ -533,6 +546,28 @@ mod tests {
                 [expected(b, b"to a"), expected(a, b"to b")],
                 "seed {seed}"
             );
+        }
+    }
+
+    #[test]
+    fn data_that_overtakes_the_acceptance_counts_as_one() {
+        for seed in 0..50 {
+            let mut pair = Pair::new(seed, Chance::percent(30));
+            let [a, b] = pair.hits;
+            pair.ends[0].open(Instant::ZERO, b);
+            // The acceptor speaks the moment it learns of the connection.
+            while pair.seen[1].is_empty() {
+                pair.step();
+            }
+            let now = pair.now;
+            pair.ends[1].send(now, a, b"welcome");
+            pair.settle();
+            let expected = [
+                StreamOutput::Up(b),
+                StreamOutput::Message(b, b"welcome".to_vec()),
+            ];
+            assert_eq!(pair.seen[0], expected, "seed {seed}");
+            assert_eq!(pair.seen[1], [StreamOutput::Up(a)], "seed {seed}");
         }
     }
 

@@ -142,6 +142,38 @@ pub(super) fn churn(seed: u64, log: &EventLog) -> Result<String> {
     ))
 }
 
+/// `overlay-flaky-links`
+pub(super) fn flaky_links(seed: u64, log: &EventLog) -> Result<String> {
+    let mut world = OverlayWorld::new(seed, log, 10, 3, &config());
+    // Already while they join, one link in six cannot be had at the first attempt.
+    world.links.set_refusal(Chance::percent(17));
+    for peer in 0..world.len() {
+        world.command(peer, Command::Join);
+        let pause = world.rng.up_to(Duration::from_secs(2));
+        world.run_for(pause);
+    }
+    let members = world.alive();
+    world
+        .await_ring(&members, RING * 3)
+        .map_err(|broken| format!("joining: {broken}"))?;
+    let data = Data::store(&mut world, 15)?;
+    for _ in 0..30 {
+        let now = world.now;
+        world.links.break_links(now, Chance::percent(3));
+        world.run_for(Duration::from_secs(10));
+        world.check()?;
+    }
+    world.links.set_refusal(Chance::NEVER);
+    let took = world.await_ring(&members, RING * 3)?;
+    world.run_for(Duration::from_secs(120));
+    data.verify(&mut world)?;
+    world.check_ring(&members)?;
+    Ok(format!(
+        "ring right {} s after the last break",
+        took.as_secs()
+    ))
+}
+
 /// `overlay-partition`
 pub(super) fn partition(seed: u64, log: &EventLog) -> Result<String> {
     let config = config();
