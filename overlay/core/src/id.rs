@@ -103,3 +103,16 @@ impl fmt::Debug for ResourceId {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ResourceId;
+
+    /// 6940-10.2-01 6940-10.2-02 6940-10.2-03
+    #[test]
+    fn a_resource_id_is_the_first_128_bits_of_the_sha1_of_the_name() {
+        // FIPS 180: SHA-1("abc") = a9993e36 4706816a ba3e2571 7850c26c 9cd0d89d
+        let id = ResourceId::from_name(b"abc");
+        assert_eq!(id.to_string(), "a9993e364706816aba3e25717850c26c");
+    }
+}

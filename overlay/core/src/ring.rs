@@ -88,3 +88,73 @@ impl Position {
         ResourceId::from_bytes(self.0.to_be_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{HIT_RING_BITS, Position, RingPosition};
+    use crate::id::{NodeId, ResourceId};
+
+    fn position() -> impl Strategy<Value = Position> {
+        any::<u128>().prop_map(Position::new)
+    }
+
+    proptest! {
+        /// 6940-10.1-01
+        #[test]
+        fn distances_both_ways_make_the_whole_ring(a in position(), b in position()) {
+            prop_assume!(a != b);
+            prop_assert_eq!(a.distance_to(b) + b.distance_to(a), 1 << HIT_RING_BITS);
+            prop_assert_eq!(a.add(a.distance_to(b)), b);
+        }
+
+        /// 6940-10.1-04
+        #[test]
+        fn every_place_belongs_to_one_of_two_arcs(a in position(), b in position(), x in position()) {
+            prop_assume!(a != b);
+            prop_assert!(x.in_arc(a, b) != x.in_arc(b, a));
+        }
+
+        /// 6940-10.7.4.2-02
+        #[test]
+        fn finger_ranges_are_disjoint_and_cover_the_ring_but_for_self(x in position(), y in position()) {
+            let in_range = |i: &u32| {
+                let (start, size) = x.finger_range(*i).unwrap();
+                start.distance_to(y) < size
+            };
+            let count = (1..=HIT_RING_BITS).filter(in_range).count();
+            prop_assert_eq!(count, usize::from(x != y));
+        }
+    }
+
+    /// 6940-10.1-03
+    #[test]
+    fn the_first_finger_is_half_way_round_and_the_second_a_quarter() {
+        let x = RingPosition::<8>::new(250);
+        assert_eq!(x.finger_range(1), Some((RingPosition::new(122), 128)));
+        assert_eq!(x.finger_range(2), Some((RingPosition::new(58), 64)));
+        assert_eq!(x.finger_range(8), Some((RingPosition::new(251), 1)));
+        assert_eq!((x.finger_range(0), x.finger_range(9)), (None, None));
+    }
+
+    #[test]
+    fn a_peer_that_is_alone_has_the_whole_ring() {
+        let x = Position::new(5);
+        assert!(Position::new(4).in_arc(x, x) && x.in_arc(x, x));
+    }
+
+    #[test]
+    fn a_place_is_the_low_96_bits_of_hit_and_resource_alike() {
+        let id = [0x20, 0x01, 0, 0x22, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        let other = [
+            0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+        ];
+        let place = Position::from(NodeId::from_bytes(id));
+        assert_eq!(place, Position::from(ResourceId::from_bytes(other)));
+        assert_eq!(place.value(), 0x0102_0304_0506_0708_090a_0b0c);
+        assert_eq!(Position::from(place.to_resource()), place);
+        // The prefix makes no difference to the next place either.
+        assert_eq!(Position::new(u128::MAX).add(1).value(), 0);
+    }
+}

@@ -336,3 +336,6 @@ fn data_input(
     identity.encode(&mut input);
     input.finish().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

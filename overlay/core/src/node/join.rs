@@ -33,6 +33,8 @@ pub(super) struct Joining {
     met_smaller: bool,
     /// Future neighbours whose link or first Update is still to come.
     expected: BTreeSet<NodeId>,
+    /// Joins refused in this round.
+    refusals: u32,
 }
 
 /// A joining peer that data is handed over to.
@@ -41,6 +43,10 @@ pub(super) struct Handover {
     /// Who joins.
     pub(super) peer: NodeId,
 }
+
+/// Refused Joins after which the admitting peer is looked for again: it is one we could not link
+/// to, and its neighbours cannot admit us in its place.
+const MOST_REFUSALS: u32 = 8;
 
 /// How long a joining peer may take for its data.
 const HANDOVER_PATIENCE: Duration = Duration::from_secs(30);
@@ -73,6 +79,7 @@ impl Node {
         self.joining.untried = listed.filter(|peer| *peer != own).collect();
         self.joining.met_smaller = false;
         self.joining.expected.clear();
+        self.joining.refusals = 0;
         self.try_next_bootstrap();
     }
 
@@ -204,8 +211,16 @@ impl Node {
         match outcome {
             // Now data comes, then the Update that names us.
             Outcome::Answer { .. } => {}
+            Outcome::Refused { .. } if self.joining.refusals >= MOST_REFUSALS => {
+                self.set_state(NodeState::Bootstrapping);
+                self.joining.bootstrap = None;
+                self.joining.admitting = None;
+                let pause = self.jittered(self.config.join_retry);
+                self.timers.set(Timer::Join, self.now + pause);
+            }
             // Somebody else is just joining there, or has joined between us and it: look again.
             Outcome::Refused { .. } => {
+                self.joining.refusals += 1;
                 self.set_state(NodeState::Attaching);
                 let pause = self.jittered(self.config.reliability_timer / 6);
                 self.timers.set(Timer::Join, self.now + pause);

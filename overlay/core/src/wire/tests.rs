@@ -402,6 +402,7 @@ proptest! {
         }
     }
 
+    /// 6940-6.6.2-01
     #[test]
     fn frames_survive_and_a_cut_frame_waits_for_more(
         sequence in any::<u32>(),
@@ -430,6 +431,7 @@ proptest! {
         }
     }
 
+    /// 6940-6.6.2-04 6940-6.6.2-05
     #[test]
     fn ack_masks_are_as_the_rfc_says(sequences in vec(0_u32..80, 1..60)) {
         let mut state = AckState::default();
@@ -445,6 +447,8 @@ proptest! {
     }
 }
 
+/// 6940-6.3-01 6940-6.3.2-01 6940-6.3.2-02 6940-6.3.2-05 6940-6.3.2-21 6940-6.3.2.2-01
+/// 6940-6.3.2.2-02 6940-6.3.2.3-01
 #[test]
 fn a_ping_to_a_node_looks_as_in_the_rfc() {
     let header = ForwardingHeader {
@@ -485,6 +489,7 @@ fn a_ping_to_a_node_looks_as_in_the_rfc() {
     assert_eq!(header.with_body(&[]).unwrap(), expected);
 }
 
+/// 6940-6.3.1.1-04 6940-6.5.1.1-03
 #[test]
 fn an_ipv4_candidate_has_the_rfcs_address_form() {
     let candidate = IceCandidate {
@@ -500,6 +505,7 @@ fn an_ipv4_candidate_has_the_rfcs_address_form() {
     assert_eq!(bytes[8..], [4, 0, 0, 0, 0, 1, 1, 0, 0]);
 }
 
+/// 6940-7-01 6940-7.2-01 6940-7.2.3-01 6940-6.3.4-10
 #[test]
 fn the_structures_of_a_store_are_laid_out_as_in_the_rfc() {
     let data = StoredData {
@@ -519,6 +525,7 @@ fn the_structures_of_a_store_are_laid_out_as_in_the_rfc() {
     assert_eq!(data.to_bytes().unwrap(), expected);
 }
 
+/// 6940-6.3.1.1-01
 #[test]
 fn booleans_are_zero_or_one() {
     assert_eq!(
@@ -528,6 +535,7 @@ fn booleans_are_zero_or_one() {
     assert_eq!(Reader::new(&[1]).boolean(), Ok(true));
 }
 
+/// 6940-3-02
 #[test]
 fn the_zero_node_id_is_refused_everywhere() {
     let entry = [&[1, 16][..], &[0; 16]].concat();
@@ -535,6 +543,7 @@ fn the_zero_node_id_is_refused_everywhere() {
     assert!(JoinReq::from_bytes(&[0; 18]).is_err());
 }
 
+/// 6940-6.3.2.2-05 6940-6.3.2.2-06
 #[test]
 fn resources_stand_only_at_the_end_of_a_destination_list() {
     let resource = Destination::Resource(ResourceId::from_bytes([1; 16]));
@@ -565,6 +574,7 @@ fn resources_stand_only_at_the_end_of_a_destination_list() {
     assert!(!parses(&header));
 }
 
+/// 6940-6.3.2-16
 #[test]
 fn the_length_field_has_to_be_the_length() {
     let header = ForwardingHeader {
@@ -611,6 +621,7 @@ fn lists_beyond_their_bound_are_refused() {
     assert_eq!(error.problem, Problem::TooLong("Via List"));
 }
 
+/// 6940-7.4.2.1-04 6940-7.4.2.1-05 6940-7.4.2.1-06
 #[test]
 fn array_ranges_are_unsigned_ordered_and_disjoint() {
     let decode = |ranges: &[(u32, u32)]| {
@@ -623,6 +634,7 @@ fn array_ranges_are_unsigned_ordered_and_disjoint() {
     assert!(!decode(&[(0, 3), (3, 4)]));
 }
 
+/// 6940-7.4.1.3-01
 #[test]
 fn a_nonexistent_value_is_empty() {
     let data = StoredData {

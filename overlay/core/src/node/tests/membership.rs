@@ -14,6 +14,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// 6940-4.5.2-01 6940-6.4.2.1-09
 #[test]
 fn a_node_without_bootstrap_peers_founds_the_overlay_at_once() {
     let (world, ids) = World::joined(1, 1);
@@ -21,6 +22,7 @@ fn a_node_without_bootstrap_peers_founds_the_overlay_at_once() {
     assert_eq!(status.responsible_ppb, 1_000_000_000);
 }
 
+/// 6940-6.4.2.5.2-02 6940-10.1-04
 #[test]
 fn two_nodes_share_the_ring() {
     let (world, ids) = World::joined(2, 2);
@@ -29,6 +31,8 @@ fn two_nodes_share_the_ring() {
     assert!((999_999_998..=1_000_000_000).contains(&all), "{all}");
 }
 
+/// 6940-10.1-02 6940-10.7-05 6940-10.5-11 6940-10.5-12 6940-10.7.3-01 6940-10.7.3-02
+/// 6940-10.7.3-03 6940-10.7.3-04 6940-10.7.3-05 6940-10.5-13
 #[test]
 fn sixteen_nodes_that_join_one_by_one_form_the_ring_within_seconds() {
     let (world, ids) = World::joined(3, 16);
@@ -67,6 +71,7 @@ fn founders_that_start_together_form_one_overlay() {
     world.assert_ring();
 }
 
+/// 6940-4.5.2-01 6940-11.4-01
 #[test]
 fn a_node_whose_bootstrap_peers_are_all_away_keeps_trying_and_founds_nothing() {
     let mut world = World::new(6);
@@ -95,6 +100,7 @@ fn commands_before_joining_are_refused_and_leaving_is_always_possible() {
     assert_eq!(world.ask(ids[0], Command::Leave), Ok(Answer::Left));
 }
 
+/// 6940-10.7.1-01 6940-10.7.1-02 6940-6.6-04
 #[test]
 fn the_ring_closes_again_after_any_peer_is_killed() {
     let (mut world, ids) = World::joined(8, 10);
@@ -105,6 +111,7 @@ fn the_ring_closes_again_after_any_peer_is_killed() {
     }
 }
 
+/// 6940-10.7.4.1-01
 #[test]
 fn a_peer_that_dies_without_its_links_breaking_is_found_out_by_updates() {
     let (mut world, ids) = World::joined(9, 8);
@@ -126,6 +133,7 @@ fn a_restarted_peer_joins_again() {
     world.assert_ring();
 }
 
+/// 6940-10.9-01 6940-10.9-04 6940-6.4.2.2-05
 #[test]
 fn a_peer_can_leave_and_come_back() {
     let (mut world, ids) = World::joined(11, 5);
@@ -144,6 +152,7 @@ fn a_peer_can_leave_and_come_back() {
     world.assert_ring();
 }
 
+/// 6940-10.7.4.4-01 6940-6.4.2.3-02
 #[test]
 fn a_split_overlay_becomes_two_rings_and_one_again() {
     let (mut world, ids) = World::joined(12, 12);
@@ -207,6 +216,7 @@ fn a_map_names_all_peers_in_ring_order() {
     );
 }
 
+/// 6940-10.8-01
 #[test]
 fn a_trace_ends_at_the_responsible_peer() {
     let (mut world, ids) = World::joined(14, 16);
@@ -219,6 +229,7 @@ fn a_trace_ends_at_the_responsible_peer() {
     assert_eq!(hops.last(), Some(&world.holders(resource)[0]));
 }
 
+/// 6940-6.4.2.5.2-03 6940-6.5.3-01
 #[test]
 fn probe_and_ping_reach_nodes_and_responsible_peers() {
     let (mut world, ids) = World::joined(15, 6);
@@ -245,6 +256,7 @@ fn probe_and_ping_reach_nodes_and_responsible_peers() {
     assert_eq!(responder, world.holders(resource)[0]);
 }
 
+/// 6940-10.7.4.2-01 6940-10.7.4.3-01
 #[test]
 fn routes_in_a_ring_of_sixty_four_are_logarithmic() {
     let mut world = World::new(16);
@@ -268,6 +280,7 @@ fn routes_in_a_ring_of_sixty_four_are_logarithmic() {
     assert!(hops_total <= 64 * 4, "{hops_total}");
 }
 
+/// 6940-10.5-07 6940-10.5-08 6940-4.5.2-02 6940-6.4.2.1-05
 #[test]
 fn a_joining_peer_is_nobodys_neighbor_before_it_has_its_data() {
     let (mut world, ids) = World::joined(20, 4);
@@ -303,6 +316,7 @@ fn a_joining_peer_is_nobodys_neighbor_before_it_has_its_data() {
     assert!(world.events.iter().any(told));
 }
 
+/// 6940-10.5-01 6940-10.5-02 6940-10.5-05 6940-11.4-04 6940-11.4-05
 #[test]
 fn states_follow_the_steps_of_joining() {
     let (world, ids) = World::joined(18, 3);

@@ -176,6 +176,7 @@ fn ping() -> Body {
     Body::PingReq(PingReq::default())
 }
 
+/// 6940-6.5.3-01 6940-6.1.1-03 6940-6.1.1-05 6940-6.1.1-07 6940-6.3.3.1-02 6940-6.1-04
 #[test]
 fn a_ping_to_own_node_id_to_a_resource_and_to_the_wildcard_is_answered() {
     let stranger = Stranger::new(1);
@@ -194,6 +195,7 @@ fn a_ping_to_own_node_id_to_a_resource_and_to_the_wildcard_is_answered() {
     }
 }
 
+/// 6940-6.1.2-10 6940-6.2.2-01 6940-6.3.2-10 6940-6.3.2-17 6940-6.3.2-20
 #[test]
 fn a_response_goes_back_the_way_the_request_came() {
     let stranger = Stranger::new(1);
@@ -210,6 +212,7 @@ fn a_response_goes_back_the_way_the_request_came() {
     assert!(response.via.is_empty());
 }
 
+/// 6940-6.1.1-04 6940-6.1.1-09 6940-6.1.2-02 6940-6.1.2-03 6940-6.1.2-04 6940-6.3.2-07
 #[test]
 fn a_forwarder_appends_the_previous_hop_and_takes_one_off_the_ttl() {
     let (stranger, target) = (Stranger::new(1), Stranger::new(2));
@@ -231,6 +234,7 @@ fn a_forwarder_appends_the_previous_hop_and_takes_one_off_the_ttl() {
     assert_eq!(forwarded.ttl, 8);
 }
 
+/// 6940-6.1.2-09
 #[test]
 fn a_forwarded_response_gets_no_via_entry() {
     let (stranger, target) = (Stranger::new(1), Stranger::new(2));
@@ -241,6 +245,7 @@ fn a_forwarded_response_gets_no_via_entry() {
     assert!(sent[0].1.via.is_empty());
 }
 
+/// 6940-6.3.2-08 6940-6.3.2-09
 #[test]
 fn a_ttl_of_zero_is_fine_for_the_destination_and_no_further() {
     let (stranger, target) = (Stranger::new(1), Stranger::new(2));
@@ -263,6 +268,7 @@ fn a_ttl_of_zero_is_fine_for_the_destination_and_no_further() {
     assert_eq!(bench.counter("drop_ttl"), 1);
 }
 
+/// 6940-6.3.2-12
 #[test]
 fn a_ttl_above_the_initial_one_is_refused() {
     let stranger = Stranger::new(1);
@@ -276,6 +282,7 @@ fn a_ttl_above_the_initial_one_is_refused() {
     );
 }
 
+/// 6940-6.1.1-01 6940-6.1.1-02
 #[test]
 fn a_resource_of_ours_followed_by_more_is_malformed_and_dropped() {
     let stranger = Stranger::new(1);
@@ -290,6 +297,7 @@ fn a_resource_of_ours_followed_by_more_is_malformed_and_dropped() {
     assert_eq!(bench.counter("drop_malformed"), 1);
 }
 
+/// 6940-6.1.1-08
 #[test]
 fn a_node_id_in_our_range_that_is_nobody_is_silently_dropped() {
     let stranger = Stranger::new(1);
@@ -318,6 +326,7 @@ fn opaque_ids_we_never_made_are_dropped() {
     assert_eq!(bench.counter("drop_unknown_opaque_id"), 2);
 }
 
+/// 6940-13.6.5-02
 #[test]
 fn duplicate_destinations_are_an_invalid_message() {
     let (stranger, other) = (Stranger::new(1), Stranger::new(2));
@@ -331,6 +340,7 @@ fn duplicate_destinations_are_an_invalid_message() {
     );
 }
 
+/// 6940-6.1-01 6940-6.1-02 6940-6.3.2-03 6940-6.3.2-06 6940-6.7-10 6940-6.7-12
 #[test]
 fn another_overlay_another_version_and_fragments_are_not_processed() {
     let stranger = Stranger::new(1);
@@ -382,6 +392,7 @@ fn another_overlay_another_version_and_fragments_are_not_processed() {
     ));
 }
 
+/// 6940-6.3.2.1-03 6940-6.3.2.1-04 6940-6.3.2.1-05
 #[test]
 fn configuration_sequences_are_compared_modulo() {
     let stranger = Stranger::new(1);
@@ -401,6 +412,7 @@ fn configuration_sequences_are_compared_modulo() {
     }
 }
 
+/// 6940-6.3.2.3-03 6940-6.3.2.3-04 6940-6.3.2.3-05 6940-6.3.2.3-06 6940-6.3.2.3-07
 #[test]
 fn critical_options_are_refused_and_others_carried_along() {
     let (stranger, target) = (Stranger::new(1), Stranger::new(2));
@@ -429,6 +441,7 @@ fn critical_options_are_refused_and_others_carried_along() {
     assert_eq!(sent[0].1.options, [option(0)]);
 }
 
+/// 6940-6.3.3-04 6940-6.3.3-05
 #[test]
 fn critical_extensions_are_refused_and_others_ignored() {
     let stranger = Stranger::new(1);
@@ -459,6 +472,7 @@ fn critical_extensions_are_refused_and_others_ignored() {
     }
 }
 
+/// 6940-6.3-02 6940-6.3.4-14 6940-6.3.4-16 6940-6.3.4-17
 #[test]
 fn a_message_altered_anywhere_in_its_signed_part_is_dropped() {
     let stranger = Stranger::new(1);
@@ -477,6 +491,7 @@ fn a_message_altered_anywhere_in_its_signed_part_is_dropped() {
     assert_eq!(dropped, 2);
 }
 
+/// 6940-6.3.4-15 6940-13.2-02
 #[test]
 fn a_signer_cannot_use_the_certificate_of_another() {
     let (stranger, victim) = (Stranger::new(1), Stranger::new(2));
@@ -505,6 +520,7 @@ fn a_signer_cannot_use_the_certificate_of_another() {
     assert_eq!(bench.counter("drop_bad_signature"), 1);
 }
 
+/// 6940-6.2.1-11
 #[test]
 fn duplicate_requests_are_answered_alike_and_carried_out_once() {
     let stranger = Stranger::new(1);
@@ -539,6 +555,7 @@ fn duplicate_requests_are_answered_alike_and_carried_out_once() {
     assert_ne!(bench.response(stranger.id, &message), pong);
 }
 
+/// 6940-7.4.1.1-11 6940-7.4.1.1-13 6940-7.4.1.1-23 6940-7.3-02
 #[test]
 fn a_value_with_another_signature_than_its_writers_is_forbidden() {
     let (stranger, other) = (Stranger::new(1), Stranger::new(2));
@@ -578,6 +595,7 @@ fn a_value_with_another_signature_than_its_writers_is_forbidden() {
     assert_eq!(bench.node.status(bench.now).values, 0);
 }
 
+/// 6940-7.4.1.1-02 6940-7.4.1.1-03 6940-7.4.1.1-04
 #[test]
 fn a_store_is_all_or_nothing() {
     let stranger = Stranger::new(1);
@@ -611,6 +629,7 @@ fn a_store_is_all_or_nothing() {
     }
 }
 
+/// 6940-7.4.1.1-20
 #[test]
 fn replicas_without_a_generation_counter_are_refused() {
     let stranger = Stranger::new(1);
@@ -632,6 +651,7 @@ fn replicas_without_a_generation_counter_are_refused() {
     );
 }
 
+/// 6940-6.4.2.1-02 6940-6.4.2.1-03 6940-6.4.2.2-03 6940-6.4.2.2-04
 #[test]
 fn join_and_leave_are_refused_unless_signed_and_linked_by_the_node_itself() {
     let (stranger, other) = (Stranger::new(1), Stranger::new(2));
@@ -675,6 +695,7 @@ fn join_and_leave_are_refused_unless_signed_and_linked_by_the_node_itself() {
     ));
 }
 
+/// 6940-6.5.1-03 6940-4.4-01 6940-10.7-03 6940-3-04
 #[test]
 fn peers_are_routed_through_only_after_their_update() {
     let stranger = Stranger::new(1);
@@ -709,6 +730,7 @@ fn an_update_full_of_inventions_starts_a_bounded_number_of_attaches() {
     assert_eq!(attaches.count(), crate::node::MAX_ATTACHES);
 }
 
+/// 6940-6.5.1.2-01 6940-6.5.1.2-04 6940-6.5.1.2-05 6940-6.5.1.2-06 6940-10.6-01
 #[test]
 fn crossing_attaches_are_settled_by_node_id() {
     let mut settled = [0, 0];
@@ -748,6 +770,7 @@ fn crossing_attaches_are_settled_by_node_id() {
     assert!(settled[0] > 0 && settled[1] > 0, "{settled:?}");
 }
 
+/// 6940-6.6-01
 #[test]
 fn a_message_beyond_the_maximum_is_refused_and_its_link_closed() {
     let stranger = Stranger::new(1);
@@ -773,6 +796,7 @@ fn a_message_beyond_the_maximum_is_refused_and_its_link_closed() {
     assert!(bench.node.status(bench.now).connections.is_empty());
 }
 
+/// 6940-6.3.2-18
 #[test]
 fn a_response_longer_than_the_requester_takes_becomes_an_error() {
     let stranger = Stranger::new(1);
@@ -786,6 +810,7 @@ fn a_response_longer_than_the_requester_takes_becomes_an_error() {
     );
 }
 
+/// 6940-6.2.1-04 6940-6.2.1-07 6940-6.2.1-08 6940-6.2.1-09 6940-6.2.1-10 6940-3-01
 #[test]
 fn a_request_is_sent_five_times_three_seconds_apart_with_one_transaction_id() {
     let (mut world, ids) = World::joined(201, 3);
@@ -812,6 +837,7 @@ fn a_request_is_sent_five_times_three_seconds_apart_with_one_transaction_id() {
     assert!(pings.iter().all(|id| *id == pings[0]));
 }
 
+/// 6940-6.3.4-18
 #[test]
 fn responses_of_others_than_the_node_asked_are_dropped() {
     let (stranger, impostor) = (Stranger::new(1), Stranger::new(2));
@@ -848,6 +874,7 @@ fn responses_of_others_than_the_node_asked_are_dropped() {
     )));
 }
 
+/// 6940-6.3.1.1-06 6940-6.3.1.1-07 6940-6.3.3.1-03 6940-6.3.3.1-07
 #[test]
 fn unknown_types_in_a_body_are_dropped_and_unknown_codes_refused() {
     let stranger = Stranger::new(1);
@@ -883,6 +910,7 @@ fn the_outputs_of_a_seeded_node_are_the_same_every_time() {
     assert_eq!(run(), run());
 }
 
+/// 6940-7.4.1.2-09
 #[test]
 fn error_information_of_an_unknown_kind_lists_the_kinds() {
     let info = ErrorResponse::from_bytes(&[0, 0x0c, 0, 5, 4, 0, 0, 0, 7]).unwrap();

@@ -8,6 +8,9 @@ use crate::command::{
 };
 use crate::config::KindId;
 use crate::id::{NodeId, ResourceId};
+use crate::ring::Position;
+use crate::wire::body::{Body, ErrorCode};
+use crate::wire::storage::{DataSpecifier, FindKindData, FindReq, SpecifierReq, StoreReq};
 
 const SINGLE: KindId = KindId::USER_SINGLE;
 const ARRAY: KindId = KindId::USER_ARRAY;
@@ -28,6 +31,7 @@ fn put(world: &mut World, at: NodeId, name: &str, value: &str) -> CommandResult 
     world.put(at, name, SINGLE, Selector::Single, value)
 }
 
+/// 6940-7.2.1-01 6940-7.2.3-01 6940-7.4.1.1-33 6940-7.4.2.1-07
 #[test]
 fn any_peer_gets_what_any_peer_put_in_all_three_models() {
     let (mut world, ids) = World::joined(101, 10);
@@ -74,6 +78,8 @@ fn any_peer_gets_what_any_peer_put_in_all_three_models() {
     }
 }
 
+/// 6940-10.4-01 6940-10.4-02 6940-10.4-04 6940-10.4-06 6940-10.4-07 6940-7.4.1.2-01
+/// 6940-7.4.1.1-26 6940-7.4.1.1-27
 #[test]
 fn a_value_has_three_copies_and_the_answer_names_the_replicas() {
     let (mut world, ids) = World::joined(102, 8);
@@ -93,6 +99,7 @@ fn a_value_has_three_copies_and_the_answer_names_the_replicas() {
     assert_eq!(world.copies(resource), 3);
 }
 
+/// 6940-10.7.3-06
 #[test]
 fn no_single_failure_loses_a_value() {
     let (mut world, ids) = World::joined(103, 6);
@@ -135,6 +142,7 @@ fn two_neighbors_failing_at_once_lose_nothing() {
     }
 }
 
+/// 6940-10.7.1-03 6940-3-05
 #[test]
 fn replicas_are_made_again_only_after_the_hold_down() {
     let (mut world, ids) = World::joined(105, 8);
@@ -166,6 +174,7 @@ fn a_value_of_a_peer_that_leaves_stays_and_has_three_copies_at_once() {
     );
 }
 
+/// 6940-10.5-07 6940-10.5-10 6940-10.7.3-08
 #[test]
 fn values_follow_the_ring_when_peers_join() {
     let (mut world, ids) = World::joined(107, 2);
@@ -218,6 +227,7 @@ fn a_restarted_peer_brings_its_records_back() {
     );
 }
 
+/// 6940-7.4.1.1-30 6940-7.4.1.1-31
 #[test]
 fn a_stale_record_of_a_restarted_peer_does_not_replace_a_newer_value() {
     let (mut world, ids) = World::joined(109, 5);
@@ -237,6 +247,7 @@ fn a_stale_record_of_a_restarted_peer_does_not_replace_a_newer_value() {
     }
 }
 
+/// 6940-7-07
 #[test]
 fn values_expire_everywhere() {
     let (mut world, ids) = World::joined(110, 5);
@@ -254,6 +265,7 @@ fn values_expire_everywhere() {
     assert!(world.disks.values().all(|disk| disk.is_empty()));
 }
 
+/// 6940-7.4.1.3-01 6940-7.4.1.3-03 6940-7.4.2.2-04
 #[test]
 fn a_removed_value_is_gone_and_its_tombstone_is_signed() {
     let (mut world, ids) = World::joined(111, 5);
@@ -270,6 +282,7 @@ fn a_removed_value_is_gone_and_its_tombstone_is_signed() {
     assert_eq!((values[0].value.clone(), values[0].signer), (None, None));
 }
 
+/// 6940-7-03 6940-7-05 6940-7.4.1.1-21 6940-13.5.3-02
 #[test]
 fn an_older_storage_time_is_refused() {
     let (mut world, ids) = World::joined(112, 4);
@@ -289,6 +302,7 @@ fn an_older_storage_time_is_refused() {
     assert_eq!(world.get_single(ids[1], "timed").as_deref(), Some("one"));
 }
 
+/// 6940-7.3-01 6940-7.4.1.1-12 6940-13.5.1-02
 #[test]
 fn only_the_first_signer_may_replace_a_value_until_it_expires() {
     let (mut world, ids) = World::joined(113, 5);
@@ -303,6 +317,7 @@ fn only_the_first_signer_may_replace_a_value_until_it_expires() {
     assert_eq!(world.get_single(ids[2], "mine").as_deref(), Some("second"));
 }
 
+/// 6940-7.4.1.1-25
 #[test]
 fn dictionary_keys_have_owners_of_their_own() {
     let (mut world, ids) = World::joined(114, 4);
@@ -334,6 +349,7 @@ fn dictionary_keys_have_owners_of_their_own() {
     assert_eq!(found, [(true, Some(ids[1])), (false, None)]);
 }
 
+/// 6940-7.4.1.1-16 6940-7.4.1.1-17 6940-7.4.1.2-04 6940-7.4.1.2-05
 #[test]
 fn generation_counters_guard_against_lost_updates() {
     let (mut world, ids) = World::joined(115, 4);
@@ -353,6 +369,7 @@ fn generation_counters_guard_against_lost_updates() {
     assert_eq!(world.get_single(ids[2], "counted").as_deref(), Some("two"));
 }
 
+/// 6940-7.4.1.1-22 6940-7.4.1.2-07 6940-13.5.2-01
 #[test]
 fn values_beyond_the_limits_are_refused() {
     let (mut world, ids) = World::joined(116, 3);
@@ -367,6 +384,7 @@ fn values_beyond_the_limits_are_refused() {
     assert_eq!(world.copies(ResourceId::from_name(b"long")), 3);
 }
 
+/// 6940-7.4.1.1-09 6940-7.4.1.1-10 6940-7.4.1.2-08
 #[test]
 fn unknown_kinds_and_wrong_models_are_refused() {
     let (mut world, ids) = World::joined(117, 2);
@@ -394,6 +412,7 @@ fn unknown_kinds_and_wrong_models_are_refused() {
     assert!(refused > 0);
 }
 
+/// 6940-7.2.2-01 6940-7.4.1.1-32 6940-7.4.2.2-04
 #[test]
 fn sparse_arrays_show_their_gaps() {
     let (mut world, ids) = World::joined(118, 3);
@@ -410,6 +429,7 @@ fn sparse_arrays_show_their_gaps() {
     assert_eq!(values[3].selector, Selector::Index(3));
 }
 
+/// 6940-7.4.3.1-01 6940-7.4.3.2-01 6940-7.4.3.2-03 6940-7.4.3.2-04
 #[test]
 fn metadata_tells_size_and_digest_without_the_value() {
     let (mut world, ids) = World::joined(119, 3);
@@ -430,6 +450,7 @@ fn metadata_tells_size_and_digest_without_the_value() {
     assert_eq!(values[0].digest, expected.as_ref());
 }
 
+/// 6940-7.4.4.2-03
 #[test]
 fn find_walks_to_the_nearest_resource() {
     let (mut world, ids) = World::joined(120, 1);
@@ -460,4 +481,125 @@ fn a_peer_cut_off_alone_still_serves_its_copies() {
     world.run(secs(30));
     assert_eq!(world.ring().len(), 2);
     world.assert_ring();
+}
+
+/// 6940-7.4.1.1-28 6940-7.4.1.1-29
+#[test]
+fn a_copy_made_later_lives_no_longer_than_the_original() {
+    let (mut world, ids) = World::joined(122, 1);
+    put(&mut world, ids[0], "aging", "value").unwrap();
+    world.run(secs(100));
+    let heirs = world.add(3, &test_config());
+    for heir in &heirs {
+        world.ask(*heir, Command::Join).unwrap();
+    }
+    world.run(secs(5));
+    world.ask(ids[0], Command::Leave).unwrap();
+    world.run(secs(5));
+    let values = world.get(heirs[0], "aging", SINGLE);
+    assert!(
+        (3480..=3500).contains(&values[0].lifetime),
+        "{}",
+        values[0].lifetime
+    );
+}
+
+/// 6940-7.4.1.1-07 6940-7.4.1.1-08 6940-7.4.1.1-14 6940-7.4.1.1-15 6940-10.4-05
+#[test]
+fn replicas_are_taken_only_where_expected_and_from_whom_they_are_plausible() {
+    let (mut world, _) = World::joined(123, 10);
+    let resource = ResourceId::from_name(b"x");
+    let position = Position::from(resource);
+    let mut ring = world.ring();
+    ring.sort_by_key(|id| position.distance_to((*id).into()));
+    let kinds = Vec::new();
+    let replica = StoreReq {
+        resource,
+        replica_number: 1,
+        kinds,
+    };
+    let original = StoreReq {
+        replica_number: 0,
+        ..replica.clone()
+    };
+    let mut store = |at: usize, from: usize, request: &StoreReq| {
+        let node = world.nodes.get_mut(&ring[at]).unwrap();
+        node.on_store_request(ring[from], request)
+            .err()
+            .map(|error| error.code)
+    };
+    assert_eq!(store(1, 0, &replica), None);
+    assert_eq!(store(2, 1, &replica), None);
+    assert_eq!(store(0, 1, &replica), None);
+    // Not a holder; and a holder, but a sender that has no business with it.
+    assert_eq!(store(4, 0, &replica), Some(ErrorCode::FORBIDDEN));
+    assert_eq!(store(2, 4, &replica), Some(ErrorCode::FORBIDDEN));
+    // 6940-7.4.1.1-06: originals at the responsible peer alone
+    assert_eq!(store(0, 4, &original), None);
+    assert_eq!(store(1, 4, &original), Some(ErrorCode::NOT_FOUND));
+}
+
+/// 6940-7.4.1.1-18 6940-7.4.1.1-19
+#[test]
+fn replicas_take_over_the_generation_counter() {
+    let (mut world, ids) = World::joined(124, 3);
+    for value in ["one", "two", "three"] {
+        put(&mut world, ids[0], "counted", value).unwrap();
+    }
+    world.run(secs(2));
+    let key = (ResourceId::from_name(b"counted"), SINGLE);
+    for node in world.nodes.values() {
+        assert_eq!(node.store.generation(&key), 3);
+    }
+}
+
+/// 6940-7.4.2.1-08
+#[test]
+fn a_fetch_with_the_present_generation_brings_no_values() {
+    let (mut world, ids) = World::joined(125, 1);
+    put(&mut world, ids[0], "known", "value").unwrap();
+    let node = &world.nodes[&ids[0]];
+    let fetch = |generation| {
+        let request = SpecifierReq {
+            resource: ResourceId::from_name(b"known"),
+            specifiers: vec![DataSpecifier {
+                kind: SINGLE,
+                generation,
+                model_specifier: vec![],
+            }],
+        };
+        let (Body::FetchAns(answer), _) = node.on_fetch_request(&request) else {
+            panic!("refused");
+        };
+        (
+            answer.kinds[0].generation,
+            answer.kinds[0].values.is_empty(),
+        )
+    };
+    assert_eq!(
+        (fetch(0), fetch(1), fetch(2)),
+        ((1, false), (1, true), (1, false))
+    );
+}
+
+/// 6940-7.4.4.1-03 6940-7.4.4.2-02 6940-7.4.4.2-05
+#[test]
+fn find_refuses_repeated_kinds_and_foreign_resources() {
+    let (world, _) = World::joined(126, 4);
+    let resource = ResourceId::from_name(b"x");
+    let holders = world.holders(resource);
+    let find = |at: usize, kinds: &[KindId]| {
+        let request = FindReq {
+            resource,
+            kinds: kinds.to_vec(),
+        };
+        let found = world.nodes[&holders[at]].on_find_request(&request);
+        found.map_err(|error| error.code)
+    };
+    assert_eq!(find(1, &[SINGLE]), Err(ErrorCode::NOT_FOUND));
+    assert_eq!(find(0, &[SINGLE, SINGLE]), Err(ErrorCode::INVALID_MESSAGE));
+    let Ok(Body::FindAns(answer)) = find(0, &[KindId(0x77)]) else {
+        panic!("refused");
+    };
+    assert_eq!(answer.results[0].closest, FindKindData::NONE);
 }

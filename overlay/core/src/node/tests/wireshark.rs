@@ -151,6 +151,8 @@ const FAULTS: &[&str] = &[
     "_ws.malformed || (_ws.expert.severity >= 6291456 && reload)",
 ];
 
+/// 6940-14.8-01 6940-14.8-02 6940-6.3.3-01 6940-6.3.3-02 6940-6.3.4-01 6940-6.3.4-02
+/// 6940-10.7-01 6940-6.5.1.1-04 6940-7.4.1.1-01 6940-7.4.2.1-01
 #[test]
 fn wireshark_finds_nothing_wrong_with_our_messages() {
     let (capture, messages) = traffic();
