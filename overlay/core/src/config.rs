@@ -148,6 +148,7 @@ impl NodeConfig {
             update_interval: Duration::from_secs(600),
             ping_interval: Duration::from_secs(3600),
             partition_check_interval: Duration::from_secs(600),
+            // 6940-3-05
             hold_down: Duration::from_secs(30),
             join_retry: Duration::from_secs(5),
             reactive: true,

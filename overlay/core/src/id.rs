@@ -80,6 +80,7 @@ impl ResourceId {
     /// The Resource-ID of a resource name.
     // RFC 6940 §10.2: SHA-1, truncated to the most significant 128 bits.
     #[must_use]
+    // 6940-10.2-01 6940-10.2-02 6940-10.2-03
     pub fn from_name(name: &[u8]) -> Self {
         let digest = Rhash::Sha1.digest(&[name]);
         Self(digest.as_ref().first_chunk().copied().unwrap_or_default())

@@ -43,6 +43,7 @@ impl<const BITS: u32> RingPosition<BITS> {
 
     /// Steps clockwise from `self` to `other`: 0 when equal.
     #[must_use]
+    // 6940-10.1-01
     pub const fn distance_to(self, other: Self) -> u128 {
         other.0.wrapping_sub(self.0) & Self::MASK
     }
@@ -50,6 +51,7 @@ impl<const BITS: u32> RingPosition<BITS> {
     /// Whether `self` lies in the half-open arc (`after`, `upto`]; the whole ring when both
     /// ends are the same position, as for a peer that is alone (RFC 6940 §10.1).
     #[must_use]
+    // 6940-10.1-04
     pub const fn in_arc(self, after: Self, upto: Self) -> bool {
         let whole = after.0 == upto.0;
         let distance = after.distance_to(self);
@@ -59,6 +61,7 @@ impl<const BITS: u32> RingPosition<BITS> {
     /// First position and number of positions of finger `i` (1-based) of the peer at `self`:
     /// [x+2^(BITS-i), x+2^(BITS-i+1)-1] (RFC 6940 §10.7.4.2).
     #[must_use]
+    // 6940-10.1-03 6940-10.7.4.2-02
     pub const fn finger_range(self, i: u32) -> Option<(Self, u128)> {
         if i == 0 || i > BITS {
             return None;

@@ -138,6 +138,7 @@ impl Security {
 
     /// Signs message contents; `extra` are certificates of signers within the body.
     // RFC 6940 §6.3.4: overlay || transaction_id || MessageContents || SignerIdentity.
+    // 6940-6.3-02 6940-6.3.4-14 6940-6.3.4-03 6940-6.3.4-05 6940-13.2-02
     pub(crate) fn sign_message(
         &self,
         overlay: u32,
@@ -192,6 +193,7 @@ impl Security {
     }
 
     /// Checks a value's signature.
+    // 6940-7.1-01
     pub(crate) fn verify_data(
         &self,
         resource: &ResourceId,
@@ -223,6 +225,7 @@ impl Security {
         }
     }
 
+    // 6940-6.3.4-11
     fn signer_identity(&self) -> SignerIdentity {
         SignerIdentity::CertHash {
             hash: SHA256,
@@ -247,6 +250,7 @@ impl Security {
     }
 
     fn verify(&self, signature: &Signature, input: &[u8]) -> Result<Verified, SecurityError> {
+        // 6940-7.4.1.1-23
         if (signature.hash, signature.algorithm) == (0, 0) {
             return Err(SecurityError::Anonymous);
         }
@@ -263,6 +267,7 @@ impl Security {
             .get(digest)
             .ok_or(SecurityError::UnknownCertificate)?;
         // RFC 6940 §7.1: the current time is compared with the certificate's validity.
+        // 6940-7.1-02 6940-7.1-04 6940-5.1-01
         if !certificate.checked.valid_at(self.unix_seconds) {
             return Err(SecurityError::Validity);
         }
@@ -287,6 +292,7 @@ impl Security {
 
 /// `reload://`, the Destination List with the Node-ID as its one entry in hexadecimal, `@` and
 /// the overlay (RFC 6940 §14.15).
+// 6940-4.1-01 6940-14.15-01
 fn reload_uri(node: NodeId, overlay_name: &str) -> String {
     let entry = Destination::Node(node).to_bytes().unwrap_or_default();
     let digits: String = entry.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -86,6 +86,7 @@ impl Node {
         let Some(bytes) = self.response(request, from, body, certificates) else {
             return self.drop_message(DropReason::Internal, from);
         };
+        // 6940-6.3.2-18
         let limit = usize::try_from(request.max_response_length).unwrap_or(usize::MAX);
         let too_long_for_requester = limit != 0 && bytes.len() > limit;
         let bytes = if too_long_for_requester || bytes.len() > self.config.max_message_size {
@@ -115,6 +116,7 @@ impl Node {
         certificates: &[Arc<Certificate>],
     ) -> Option<Vec<u8>> {
         // The node it came from, then the Via List backwards (§6.1.2).
+        // 6940-6.1.2-10 6940-6.2.2-01 6940-6.3.2-20 6940-6.3.2.3-03
         let mut destinations = vec![Destination::Node(from)];
         destinations.extend(request.via.iter().rev().cloned());
         let sealed = self.sealed(request.transaction_id, body, certificates)?;
@@ -134,6 +136,7 @@ impl Node {
     }
 
     /// What to do with a destination, for RouteQuery: this node itself when it would deliver.
+    // 6940-10.8-01
     pub(super) fn route_query(&self, destination: &Destination) -> Option<NodeId> {
         match self.next_step(&mut vec![destination.clone()]) {
             Step::Deliver => Some(self.id),

@@ -20,6 +20,7 @@ impl Node {
     pub(super) fn attach(&mut self, peer: NodeId, through: NodeId) {
         let mut destinations = vec![Destination::Node(peer)];
         // §10.6: a new neighbour's Attach is source-routed through whom we learned it from.
+        // 6940-10.6-01
         if self.links.contains_key(&through) {
             destinations.insert(0, Destination::Node(through));
         }
@@ -28,6 +29,7 @@ impl Node {
     }
 
     /// Attaches to those of `peers` that belong into our neighbour table.
+    // 6940-10.7.3-01 6940-10.7.3-03
     pub(super) fn learn(&mut self, peers: &[NodeId], through: NodeId) {
         if matches!(
             self.state,
@@ -82,12 +84,14 @@ impl Node {
         let linked = self.links.contains_key(&peer);
         // §6.5.1.2: our own Attach is answered and the link is being made, or ours is on its way
         // and we are the larger Node-ID: this one has to wait.
+        // 6940-6.5.1.2-03 6940-6.5.1.2-04 6940-6.5.1.2-06
         let in_progress = self.opening.contains(&peer) || (waiting && self.id > peer);
         if in_progress && !linked && peer != self.id {
             let error = ErrorResponse::new(ErrorCode::IN_PROGRESS, "");
             return ((Body::Error(error), Vec::new()), after);
         }
         // The smaller Node-ID cancels its own.
+        // 6940-6.5.1.2-01 6940-6.5.1.2-05
         self.cancel_requests(ours);
         if offer.send_update {
             if linked {
@@ -174,6 +178,7 @@ impl Node {
         self.learn(&known, peer);
     }
 
+    // 6940-10.7.1-01 6940-6.6-04 6940-10.9-04
     fn forget_peer(&mut self, peer: NodeId, link: Link, hold_down: bool) {
         self.wants_update.remove(&peer);
         self.forget_copies(peer);

@@ -141,6 +141,7 @@ impl Node {
             .storage_time
             .unwrap_or_else(|| self.wall_ms.max(self.last_storage_time + 1));
         self.last_storage_time = self.last_storage_time.max(storage_time);
+        // 6940-7.4.1.3-01
         let value = store.value.as_deref();
         let signature = self
             .security

@@ -120,6 +120,7 @@ impl Node {
         let Some(group) = self.store.group_mut(&key) else {
             return;
         };
+        // 6940-6.4.2.3-02
         if group.owned {
             // §6.4.2.3: no longer responsible: the right node has to have it.
             if owner.is_some_and(|owner| group.copies.contains(&owner)) {
@@ -132,6 +133,7 @@ impl Node {
         }
         // Who has copies is the owner's to know; what we knew will be stale when we own it again.
         group.copies.clear();
+        // 6940-10.7.3-08 6940-10.5-10
         if beyond_replicas && self.state == NodeState::Joined {
             // §10.7.3: three predecessors between us and the resource: no replica any more.
             let changes = self.store.remove_group(&key);
@@ -141,6 +143,7 @@ impl Node {
 
     /// §10.4: the responsible node sends its values to its two successors; and to a peer that
     /// is just joining in front of it, so that nothing stored meanwhile is missed.
+    // 6940-10.4-02 6940-10.7.3-06
     fn replicate(&mut self, key: GroupKey, position: Position) {
         let mut targets = self.replica_set().to_vec();
         if self.is_handed_over(position) {
@@ -177,6 +180,7 @@ impl Node {
             .filter(|peer| !self.replica_set().contains(peer))
             .collect();
         self.copies.held_back.extend(held);
+        // 6940-10.7.1-03
         let end = self.now + self.config.hold_down;
         self.timers.set(Timer::HoldDown, end);
     }
@@ -239,6 +243,7 @@ impl Node {
                 }],
             });
             let destination = match job.target {
+                // 6940-10.4-04
                 CopyTarget::Peer(peer) => Destination::Node(peer),
                 CopyTarget::Responsible => Destination::Resource(job.key.0),
             };
@@ -293,6 +298,7 @@ impl Node {
                 if error.code == ErrorCode::DATA_TOO_OLD
                     || error.code == ErrorCode::GENERATION_COUNTER_TOO_LOW =>
             {
+                // 6940-7.4.1.1-30 6940-7.4.1.1-31
                 self.fetch_newer(job.key, signer);
             }
             Outcome::Refused { signer, .. } => {

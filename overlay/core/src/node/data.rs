@@ -26,12 +26,14 @@ impl Node {
         request: &StoreReq,
     ) -> Result<Body, ErrorResponse> {
         let trusted = self.check_store_place(signer, request)?;
+        // 6940-10.4-01 6940-10.4-06 6940-10.4-07
         self.write(request, signer, trusted)?;
         let replicas = if request.replica_number == 0 {
             self.replica_set().to_vec()
         } else {
             Vec::new()
         };
+        // 6940-7.4.1.2-01
         let answer = self.store.store_answer(request, &replicas);
         for data in &request.kinds {
             self.review_group((request.resource, data.kind));
@@ -48,12 +50,14 @@ impl Node {
     fn check_store_place(&self, signer: NodeId, request: &StoreReq) -> Result<bool, ErrorResponse> {
         let position = Position::from(request.resource);
         let responsible = self.is_responsible(position);
+        // 6940-7.4.1.1-06
         if request.replica_number == 0 {
             let why = "not responsible for this resource";
             let error = || ErrorResponse::new(ErrorCode::NOT_FOUND, why);
             return responsible.then_some(false).ok_or_else(error);
         }
         let admitted = self.is_admitted_by(signer);
+        // 6940-7.4.1.1-07 6940-7.4.1.1-08 6940-7.4.1.1-14 6940-7.4.1.1-15 6940-10.4-05
         let plausible = admitted || self.rank(position, signer) <= REPLICAS;
         let expected = admitted || responsible || self.rank(position, self.id) <= REPLICAS;
         if expected && (plausible || responsible) {
@@ -113,14 +117,17 @@ impl Node {
 
     /// Find (§7.4.4).
     pub(super) fn on_find_request(&self, request: &FindReq) -> Result<Body, ErrorResponse> {
+        // 6940-7.4.4.2-02
         if !self.is_responsible(request.resource.into()) {
             return Err(ErrorResponse::new(ErrorCode::NOT_FOUND, "not responsible"));
         }
         let distinct: BTreeSet<_> = request.kinds.iter().collect();
+        // 6940-7.4.4.1-03
         if distinct.len() != request.kinds.len() {
             return Err(invalid("a Kind appears twice"));
         }
         // An unknown Kind, and one without resources here, has "0" as closest Resource-ID.
+        // 6940-7.4.4.2-03 6940-7.4.4.2-05
         let results = request.kinds.iter().map(|kind| FindKindData {
             kind: *kind,
             closest: self

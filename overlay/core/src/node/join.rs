@@ -83,6 +83,7 @@ impl Node {
         self.try_next_bootstrap();
     }
 
+    // 6940-10.5-01 6940-11.4-01
     fn try_next_bootstrap(&mut self) {
         self.joining.admitting = None;
         self.joining.bootstrap = self.joining.untried.pop();
@@ -102,6 +103,7 @@ impl Node {
     // RFC 6940 §6.4.2.1: a node learns from its configuration that it may be the first: it is
     // itself a bootstrap peer, or there is none. Of several that meet, the smallest founds.
     fn end_round(&mut self) {
+        // 6940-4.5.2-01 6940-6.4.2.1-09
         let others = self.config.bootstrap.iter().any(|peer| *peer != self.id);
         let may_found = !others || self.config.bootstrap.contains(&self.id);
         if may_found && !self.joining.met_smaller {
@@ -114,6 +116,7 @@ impl Node {
 
     /// §10.5 step 2, §11.4: Attach to the Resource-ID right after our own, through a bootstrap
     /// peer. The signer of the answer is the admitting peer (pitfall P-4).
+    // 6940-10.5-02 6940-11.4-04 6940-10.5-13
     fn locate(&mut self, through: NodeId) {
         let destinations = vec![Destination::Resource(self.next_resource())];
         let body = Body::AttachReq(Attach::offer(true));
@@ -128,6 +131,7 @@ impl Node {
         }
         match outcome {
             Outcome::Answer { signer, .. } => {
+                // 6940-11.4-05
                 self.joining.admitting = Some(signer);
                 self.set_state(NodeState::Attaching);
                 let patience = self.config.reliability_timer * 3;
@@ -188,6 +192,7 @@ impl Node {
         }
     }
 
+    // 6940-10.5-05
     fn send_join(&mut self) {
         let Some(admitting) = self.tables.successors.first().copied() else {
             return self.start_round();
@@ -252,6 +257,7 @@ impl Node {
         else {
             return self.continue_joining();
         };
+        // 6940-10.5-08
         let named = predecessors.first() == Some(&self.id);
         let admitting = self.joining.admitting == Some(peer);
         if self.state == NodeState::Joining && admitting && named {
@@ -270,6 +276,7 @@ impl Node {
             self.reply(command, Ok(Answer::Joined));
         }
         // §10.5 step 9: Updates to the neighbours; the other links learn that we are ready.
+        // 6940-4.5.2-02 6940-10.5-12
         self.announce();
         self.start_maintenance();
         self.review_storage();
@@ -298,6 +305,7 @@ impl Node {
     }
 
     /// §10.5 step 6: Stores of all that the joining peer will be responsible for.
+    // 6940-10.5-07 6940-6.4.2.1-05
     pub(super) fn hand_over_to(&mut self, peer: NodeId) {
         self.handover = Some(Handover { peer });
         self.timers
@@ -333,6 +341,7 @@ impl Node {
         self.timers.cancel(Timer::Handover);
         if let Some(link) = self.links.get_mut(&peer) {
             link.ready = true;
+            // 6940-10.5-11
             self.refresh_tables();
             self.send_update(peer, false);
             self.announce();

@@ -53,6 +53,7 @@ impl Node {
         if self.state != NodeState::Leaving || said || self.copies.is_busy() {
             return;
         }
+        // 6940-10.9-01
         let peers: Vec<NodeId> = self.links.keys().copied().collect();
         for peer in peers {
             let body = Body::LeaveReq(LeaveReq {

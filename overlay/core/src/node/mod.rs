@@ -281,6 +281,7 @@ impl Node {
 }
 
 /// The low 32 bits of the SHA-1 of the overlay's name (RFC 6940 §6.3.2).
+// 6940-6.3.2-03
 fn overlay_hash(name: &str) -> u32 {
     let digest = Rhash::Sha1.digest(&[name.as_bytes()]);
     digest

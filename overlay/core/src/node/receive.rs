@@ -56,6 +56,7 @@ impl Node {
                 let error = ErrorResponse::new(ErrorCode::MESSAGE_TOO_LARGE, "");
                 self.refuse(&header, body, from, error);
             }
+            // 6940-6.6-01
             self.close_link(from);
             return;
         }
@@ -100,6 +101,7 @@ impl Node {
         body: &[u8],
     ) -> Result<(), (DropReason, Option<ErrorResponse>)> {
         let error = |code, why| Some(ErrorResponse::new(code, why));
+        // 6940-6.1-01 6940-6.1-02 6940-6.3.2-06
         if header.version != VERSION {
             return Err((DropReason::Version, None));
         }
@@ -108,6 +110,7 @@ impl Node {
             return Err((DropReason::WrongOverlay, incompatible));
         }
         // A TTL above initial-ttl: discard and Error_TTL_Exceeded.
+        // 6940-6.3.2-12
         if header.ttl > self.config.initial_ttl {
             let exceeded = error(ErrorCode::TTL_EXCEEDED, "TTL above initial-ttl");
             return Err((DropReason::Ttl, exceeded));
@@ -127,16 +130,19 @@ impl Node {
     }
 
     /// Looks at the first destination; takes own Node-IDs off the front of a longer list.
+    // 6940-6.1-04
     pub(super) fn next_step(&self, destinations: &mut Vec<Destination>) -> Step {
         loop {
             let alone = destinations.len() == 1;
             match destinations.first() {
                 None => return Step::Drop(DropReason::Malformed),
                 Some(Destination::Opaque(_)) => return Step::Drop(DropReason::UnknownOpaqueId),
+                // 6940-6.1.1-04
                 Some(Destination::Node(id)) if *id == self.id && !alone => {
                     destinations.remove(0);
                 }
                 // §6.1.1: own Node-ID or wildcard: ours, never forwarded.
+                // 6940-6.1.1-05 6940-6.1.1-07
                 Some(Destination::Node(id)) if *id == self.id || id.is_wildcard() => {
                     return Step::Deliver;
                 }
@@ -145,6 +151,7 @@ impl Node {
                     let position = (*resource).into();
                     return if self.is_responsible(position) {
                         // §6.1.1: an owned Resource-ID must be the only entry.
+                        // 6940-6.1.1-01 6940-6.1.1-02 6940-6.1.1-03
                         if alone {
                             Step::Deliver
                         } else {
@@ -160,10 +167,12 @@ impl Node {
 
     fn step_to_node(&self, id: NodeId) -> Step {
         // §6.1.2: a destination with a link is reached over that link.
+        // 6940-6.1.2-02 6940-6.1.1-09 6940-6.2.1-04
         if self.links.contains_key(&id) {
             return Step::Forward(id);
         }
         // §6.1.1: a Node-ID in our range that is not us nor linked: nobody.
+        // 6940-6.1.1-08
         if self.is_responsible(id.into()) {
             return Step::Drop(DropReason::NoSuchNode);
         }
@@ -180,6 +189,7 @@ impl Node {
 
     fn forward(&mut self, mut header: ForwardingHeader, body: &[u8], from: NodeId, next: NodeId) {
         // §6.3.2: a received TTL of 0 goes no further.
+        // 6940-6.3.2-08 6940-6.3.2-09
         if header.ttl == 0 {
             self.drop_message(DropReason::Ttl, from);
             self.refuse(
@@ -191,6 +201,7 @@ impl Node {
             return;
         }
         let critical = |option: &_| matches!(option, crate::wire::header::ForwardingOption { flags, .. } if flags & FORWARD_CRITICAL != 0);
+        // 6940-6.3.2.3-04 6940-6.3.2.3-07
         if from != self.id && header.options.iter().any(critical) {
             self.drop_message(DropReason::UnknownOption, from);
             let error = ErrorResponse::new(ErrorCode::UNSUPPORTED_FORWARDING_OPTION, "");
@@ -199,9 +210,11 @@ impl Node {
         }
         let request = message_code(body).is_some_and(is_request);
         if from != self.id {
+            // 6940-6.3.2-07
             header.ttl -= 1;
             self.stats.forwarded += 1;
             // §6.1.2: append the node the request came from; a response needs no way back.
+            // 6940-6.1.2-03 6940-6.1.2-04 6940-6.1.2-09
             if request {
                 header.via.push(from.into());
             }
@@ -232,6 +245,7 @@ impl Node {
             return;
         };
         // §6.3.4: a message whose signature fails is dropped and not processed.
+        // 6940-6.3.4-15 6940-6.3.4-16 6940-6.3.4-17
         let verified =
             self.security
                 .verify_message(header.overlay, header.transaction_id, raw, &security);

@@ -24,6 +24,7 @@ impl Node {
     pub(super) fn on_request(&mut self, received: &Received) {
         let transaction = received.header.transaction_id;
         // §6.2.1: repeated requests get equivalent answers.
+        // 6940-6.2.1-11
         if let Some(answer) = self.answers.get(received.signer, transaction, self.now) {
             self.stats.answered_again += 1;
             self.respond(&received.header, received.from, &answer, &[]);
@@ -49,6 +50,7 @@ impl Node {
         let header = &received.header;
         let own = self.config.configuration_sequence;
         // §6.3.2.1: the configuration sequence must be ours, compared modulo 2^16 as in TCP.
+        // 6940-6.3.2.1-03 6940-6.3.2.1-04 6940-6.3.2.1-05
         if header.configuration_sequence != own {
             let older = own.wrapping_sub(header.configuration_sequence) < 0x8000;
             let code = if older {
@@ -61,6 +63,7 @@ impl Node {
         let options = &header.options;
         if options
             .iter()
+            // 6940-6.3.2.3-05
             .any(|option| option.flags & DESTINATION_CRITICAL != 0)
         {
             let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;
@@ -68,20 +71,24 @@ impl Node {
         }
         // §6.3.3: an unknown extension marked critical.
         let mut extensions = received.contents.extensions.iter();
+        // 6940-6.3.3-04 6940-6.3.3-05
         if extensions.any(|extension| extension.critical) {
             return Err(Some(ErrorResponse::new(ErrorCode::UNKNOWN_EXTENSION, "")));
         }
         match Body::decode(received.contents.code, &received.contents.body) {
             Ok(Some(body)) => Ok(body),
+            // 6940-6.3.3.1-07
             Ok(None) => Err(Some(invalid("this message code is not supported"))),
             Err(WireError {
                 problem: Problem::Unknown(_),
                 ..
+            // 6940-6.3.1.1-06
             }) => Err(None),
             Err(error) => Err(Some(invalid(&error.to_string()))),
         }
     }
 
+    // 6940-6.3.3.1-02 6940-6.3.3.1-03
     fn serve(&mut self, received: &Received, body: Body) -> (Response, AfterResponse) {
         let signer = received.signer;
         let plain = |result: Result<Body, ErrorResponse>| {
@@ -89,6 +96,7 @@ impl Node {
             ((body, Vec::new()), AfterResponse::default())
         };
         match body {
+            // 6940-6.5.3-01
             Body::PingReq(_) => plain(Ok(Body::PingAns(PingAns {
                 response_id: self.rng.next_u64(),
                 time: self.wall_ms,
@@ -133,6 +141,7 @@ impl Node {
     }
 
     // §6.4.2.5.2: what was asked for and is known, in the order asked for, and nothing else.
+    // 6940-6.4.2.5.2-03
     fn probe(&self, request: &ProbeReq) -> ProbeAns {
         let number = |kind: u8| match kind {
             RESPONSIBLE_SET => Some(self.responsible_ppb()),
@@ -215,6 +224,7 @@ pub(super) struct AfterResponse {
 
 /// RFC 6940 §6.4.2.1, §6.4.2.2 (pitfall P-17): Join and Leave are signed by the node they are
 /// about and arrive over the link bound to it, without a hop between.
+// 6940-6.4.2.1-02 6940-6.4.2.1-03 6940-6.4.2.2-03 6940-6.4.2.2-04
 pub(super) fn check_adjacent(received: &Received, about: NodeId) -> Result<(), ErrorResponse> {
     let direct = received.from == about && received.header.via.is_empty();
     if received.signer == about && direct {

@@ -22,6 +22,7 @@ pub(super) struct Tables {
 impl Node {
     /// Peers that can be routed through. Neighbours and fingers are among them, and any other
     /// counts as one more finger.
+    // 6940-3-04 6940-6.5.1-03
     pub(super) fn ready_peers(&self) -> impl Iterator<Item = NodeId> {
         let ready = self.links.iter().filter(|(_, link)| link.ready);
         ready.map(|(peer, _)| *peer)
@@ -134,6 +135,7 @@ impl Node {
     /// Makes the neighbour table anew from the peers that can be routed through, and does what
     /// a change calls for (RFC 6940 §10.7.1, §10.7.3).
     pub(super) fn refresh_tables(&mut self) {
+        // 6940-10.1-02 6940-10.7-05 6940-10.7.3-05
         let most = self.config.neighbors.max(3);
         let mut peers: Vec<NodeId> = self.ready_peers().collect();
         peers.sort_by_key(|peer| self.clockwise(*peer));
@@ -150,6 +152,7 @@ impl Node {
             predecessors: self.tables.predecessors.clone(),
             successors: self.tables.successors.clone(),
         });
+        // 6940-10.7.1-02 6940-10.7.3-04
         if self.state == NodeState::Joined && (self.config.reactive || range_changed) {
             let at = self.now + super::ANNOUNCE_DELAY;
             self.timers.set_at_latest(Timer::Announce, at);
@@ -158,6 +161,7 @@ impl Node {
     }
 
     /// Share of the ring this node is responsible for, in parts per billion.
+    // 6940-6.4.2.5.2-02
     pub(super) fn responsible_ppb(&self) -> u32 {
         const WHOLE: u128 = 1_000_000_000;
         if !self.is_member() {

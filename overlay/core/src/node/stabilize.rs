@@ -78,6 +78,7 @@ impl Node {
     /// A peer told its tables (§10.7.3).
     pub(super) fn on_update(&mut self, peer: NodeId, view: &ChordView) {
         if let Some(link) = self.links.get_mut(&peer) {
+            // 6940-4.4-01 6940-10.7-03 6940-10.7.3-02
             let news = !std::mem::replace(&mut link.ready, true);
             if news {
                 self.refresh_tables();
@@ -112,6 +113,7 @@ impl Node {
     }
 
     /// §10.7.4.1: periodic Updates to all neighbours; they also find out failed ones.
+    // 6940-10.7.4.1-01
     pub(super) fn on_stabilize_timer(&mut self) {
         if self.state != NodeState::Joined {
             return;
@@ -168,6 +170,7 @@ impl Node {
 
     /// §10.7.4.2, §10.7.4.3: Attach to a random place of each finger range that nobody known
     /// is in. Ranges within the successors' reach are known to be empty.
+    // 6940-10.7.4.2-01 6940-10.7.4.3-01
     pub(super) fn on_fingers_timer(&mut self) {
         if self.state != NodeState::Joined {
             return;
@@ -224,6 +227,7 @@ impl Node {
     }
 
     /// §10.7.4.4: ask a bootstrap peer who it thinks comes after us.
+    // 6940-10.7.4.4-01
     pub(super) fn on_partition_timer(&mut self) {
         if self.state != NodeState::Joined {
             return;

@@ -21,6 +21,7 @@ use crate::wire::contents::MessageContents;
 use crate::wire::header::{Destination, ForwardingHeader, VERSION, WHOLE};
 
 /// Transmissions of a request in all (RFC 6940 §6.2.1).
+// 6940-3-01 6940-6.2.1-09
 pub(super) const TRANSMISSIONS: u32 = 5;
 
 /// A request waiting for its response.
@@ -120,6 +121,7 @@ impl Node {
             return false;
         }
         // §6.3.2: transaction IDs are random.
+        // 6940-6.3.2-17
         let id = self.rng.next_u64();
         let Some(body) = self.sealed(id, body, certificates) else {
             self.drop_message(DropReason::Internal, self.id);
@@ -169,6 +171,7 @@ impl Node {
             overlay: self.overlay,
             configuration_sequence: self.config.configuration_sequence,
             version: VERSION,
+            // 6940-6.3.2-10
             ttl: self.config.initial_ttl,
             fragment: WHOLE,
             transaction_id,
@@ -186,6 +189,7 @@ impl Node {
         };
         // §6.2.1: up to four retransmissions with the same transaction ID; failed after the
         // timer of the fifth.
+        // 6940-6.2.1-08 6940-6.2.1-10
         if transaction.sent < TRANSMISSIONS {
             self.stats.retransmitted += 1;
             self.transmit(id);
@@ -197,6 +201,7 @@ impl Node {
     }
 
     fn transmit(&mut self, id: u64) {
+        // 6940-6.2.1-07
         let deadline = self.now
             + self
                 .config
@@ -264,6 +269,7 @@ impl Node {
 
     /// §6.3.4: the answer of a Node-ID comes from it; that of a Resource-ID from a node at least
     /// as close as any in the neighbour table.
+    // 6940-6.3.4-18
     fn may_answer(&self, target: Option<&Destination>, signer: NodeId) -> bool {
         match target {
             Some(Destination::Node(id)) => id.is_wildcard() || *id == signer,

@@ -45,6 +45,7 @@ impl Value {
 
     /// The value with the lifetime it has left.
     // RFC 6940 §7.4.1.1: the lifetime goes down by the time the value was held.
+    // 6940-7.4.1.1-28 6940-7.4.1.1-29
     pub(crate) fn aged(&self, now: Instant) -> StoredData {
         let left = self.expires.saturating_duration_since(now).as_secs();
         StoredData {
@@ -124,6 +125,7 @@ impl Store {
     }
 
     /// Removes what has expired.
+    // 6940-7-07
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<StoreChange> {
         let mut gone = Vec::new();
         for (key, group) in &self.groups {
@@ -200,6 +202,7 @@ impl Store {
         StoreChange::Put(record::encode(key, value, generation, expires_wall_ms))
     }
 
+    // 6940-7.2.1-01 6940-7.2.3-01 6940-7.4.1.1-33 6940-7.4.1.3-03
     fn put(&mut self, key: GroupKey, value: Value) {
         let group = self.groups.entry(key).or_default();
         group.version += 1;

@@ -64,6 +64,7 @@ impl Store {
                 certificates: Vec::new(),
             };
             // §7.4.2.1: nothing new since that generation, so no values.
+            // 6940-7.4.2.1-08
             if specifier.generation == 0 || specifier.generation != group.generation {
                 selection.fill(group, &model, now);
             }
@@ -80,6 +81,7 @@ impl Selection {
     }
 
     /// As an entry of a StatAns.
+    // 6940-7.4.3.2-04
     pub(crate) fn stat(&self) -> KindData {
         self.entry(|values, writer| {
             values
@@ -101,6 +103,7 @@ impl Selection {
     fn fill(&mut self, group: &Group, model: &ModelSpecifier, now: Instant) {
         match model {
             ModelSpecifier::Single => self.add(group, Place::Single, now),
+            // 6940-7.4.2.1-07
             ModelSpecifier::Keys(keys) if keys.is_empty() => {
                 let places: Vec<Place> = group.values.keys().cloned().collect();
                 places
@@ -121,6 +124,7 @@ impl Selection {
 
     /// Elements of a range up to the last there is, and one "no such value" for a range that
     /// starts beyond it.
+    // 6940-7.2.2-01
     fn add_range(&mut self, group: &Group, (first, last): (u32, u32), now: Instant) {
         let end = group.values.keys().rev().find_map(|place| match place {
             Place::Index(index) => Some(*index),
@@ -157,6 +161,7 @@ impl Selection {
 }
 
 /// A value made up to say that there is none (RFC 6940 §7.4.2.2).
+// 6940-7.4.2.2-04
 fn nonexistent(place: Place) -> StoredData {
     StoredData {
         storage_time: 0,
@@ -168,6 +173,7 @@ fn nonexistent(place: Place) -> StoredData {
 }
 
 // RFC 6940 §7.4.3.2: the digest covers the value's four length octets and the value.
+// 6940-7.4.3.2-03
 fn metadata(data: &StoredData) -> StoredMetaData {
     let value = data.value.as_deref().unwrap_or_default();
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);

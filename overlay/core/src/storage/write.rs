@@ -48,6 +48,7 @@ struct Plan {
 impl Store {
     /// Carries out a Store, all of it or nothing; returns what to persist.
     // RFC 6940 §7.4.1.1: atomic; every check comes before the first change.
+    // 6940-7.4.1.1-03 6940-7.4.1.1-04
     pub(crate) fn write(&mut self, write: &Write<'_>) -> Result<Vec<StoreChange>, StoreError> {
         write.check_kinds()?;
         let plans = write
@@ -107,16 +108,19 @@ impl Store {
             let value = write.authenticate(item, kind, group, &values)?;
             values.extend(write.judge(value, kind, group, &values)?);
         }
+        // 6940-7.4.1.1-16 6940-7.4.1.1-17 6940-7.4.1.2-04
         if write.is_original() && data.generation != 0 && data.generation != group.generation {
             return Err(self.generation_too_low(write.request));
         }
         write.check_count(kind, group, &values)?;
         let generation = if !write.is_original() {
             // §7.4.1.1: a replica takes over the counter of the message, unchecked.
+            // 6940-7.4.1.1-18 6940-7.4.1.1-19
             data.generation
         } else if values.is_empty() {
             group.generation
         } else {
+            // 6940-7.4.1.1-25 6940-7.4.1.1-26 6940-7.4.1.1-27
             group.generation + 1
         };
         Ok(Plan {
@@ -140,6 +144,7 @@ impl Store {
     }
 
     // RFC 6940 §7.4.1.2: error_info is a StoreAns with the right counters and no replicas.
+    // 6940-7.4.1.2-05
     fn generation_too_low(&self, request: &StoreReq) -> StoreError {
         ErrorResponse {
             code: ErrorCode::GENERATION_COUNTER_TOO_LOW,
@@ -160,6 +165,7 @@ impl Write<'_> {
         let kinds = &self.request.kinds;
         let distinct: BTreeSet<_> = kinds.iter().map(|data| data.kind).collect();
         // §7.4.1.1: the same Kind-ID not twice in a request.
+        // 6940-7.4.1.1-02
         if distinct.len() != kinds.len() {
             return Err(invalid("a Kind appears twice"));
         }
@@ -167,10 +173,12 @@ impl Write<'_> {
             .into_iter()
             .filter(|kind| self.config.kind(*kind).is_none())
             .collect();
+        // 6940-7.4.1.1-09 6940-7.4.1.1-10
         if !unknown.is_empty() {
             return Err(unknown_kinds(&unknown));
         }
         // §7.4.1.1: replica Stores never have a generation counter of 0.
+        // 6940-7.4.1.1-20
         if !self.is_original() && kinds.iter().any(|data| data.generation == 0) {
             return Err(invalid("a replica without generation counter"));
         }
@@ -186,15 +194,18 @@ impl Write<'_> {
         planned: &[Value],
     ) -> Result<Value, StoreError> {
         let resource = &self.request.resource;
+        // 6940-7.4.1.1-11 6940-13.5.1-02
         let verified = self
             .security
             .verify_data(resource, kind.id, &data)
             .map_err(|_| forbidden("a value's signature does not hold"))?;
+        // 6940-7.4.1.1-13 6940-7.3-02
         if self.is_original() && verified.signer() != self.signer {
             return Err(forbidden(
                 "the request is not signed by the writer of the value",
             ));
         }
+        // 6940-7.4.1.1-32
         if data.place == Place::Index(LAST_INDEX) {
             data.place = Place::Index(next_index(group, planned));
         }
@@ -224,11 +235,13 @@ impl Write<'_> {
             return Ok(Some(value));
         };
         // First signer: whoever wrote the place first owns it until the value expires.
+        // 6940-7.3-01 6940-7.4.1.1-12
         let may_replace = self.trusted_replica && !self.is_original();
         if held.signer() != value.signer() && !may_replace {
             return Err(forbidden("another node has written there"));
         }
         let (new, old) = (&value.data, &held.data);
+        // 6940-7-03 6940-7-05 6940-7.4.1.1-21 6940-13.5.3-02
         if new.storage_time > old.storage_time {
             return Ok(Some(value));
         }
@@ -245,6 +258,7 @@ impl Write<'_> {
         ))
     }
 
+    // 6940-7.4.1.1-22 6940-7.4.1.2-07 6940-13.5.2-01
     fn check_size(&self, value: &Value, kind: &KindDescription) -> Result<(), StoreError> {
         let size = value.octets();
         let index_fits = match &value.data.place {
@@ -312,6 +326,7 @@ fn too_large(why: &str) -> StoreError {
 }
 
 /// Error_Unknown_Kind; error_info lists the Kinds (RFC 6940 §7.4.1.2).
+// 6940-7.4.1.2-08 6940-7.4.1.2-09
 pub(crate) fn unknown_kinds(kinds: &[KindId]) -> ErrorResponse {
     let mut info = Writer::new();
     info.list(1, kinds);

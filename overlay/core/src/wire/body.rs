@@ -110,6 +110,7 @@ macro_rules! bodies {
     (@encode $writer:ident $bound:ident) => { () };
 }
 
+// 6940-14.8-01 6940-14.8-02 6940-6.3.3-02
 bodies! {
     0x01 ProbeReq ProbeReq,
     0x02 ProbeAns ProbeAns,

@@ -205,6 +205,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::take`], or when the octet is neither.
+    // 6940-6.3.1.1-01
     pub fn boolean(&mut self) -> Result<bool, WireError> {
         // RFC 6940 §6.3.1.1: "A boolean value is either a 1 or a 0".
         match self.rest.first() {

@@ -90,6 +90,7 @@ impl Signature {
 ///
 /// # Errors
 /// When the octets are not exactly these.
+// 6940-6.3-01
 pub fn parse_body(body: &[u8]) -> Result<(&[u8], MessageContents, SecurityBlock), WireError> {
     let mut reader = Reader::new(body);
     let contents = MessageContents::decode(&mut reader)?;
@@ -99,6 +100,7 @@ pub fn parse_body(body: &[u8]) -> Result<(&[u8], MessageContents, SecurityBlock)
     Ok((raw, contents, security))
 }
 
+// 6940-6.3.3-01
 impl Decode for MessageContents {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
@@ -138,6 +140,7 @@ impl Encode for MessageExtension {
 /// CertificateType X.509 (RFC 6091).
 const X509: u8 = 0;
 
+// 6940-6.3.4-01 6940-6.3.4-02
 impl Decode for SecurityBlock {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let mut bucket = reader.vector(2)?;
@@ -171,6 +174,7 @@ impl Encode for SecurityBlock {
     }
 }
 
+// 6940-6.3.4-08
 impl Decode for Signature {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
@@ -195,6 +199,7 @@ const CERT_HASH: u8 = 1;
 const CERT_HASH_NODE_ID: u8 = 2;
 const NONE: u8 = 3;
 
+// 6940-6.3.4-10
 impl Decode for SignerIdentity {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let at = reader.clone();

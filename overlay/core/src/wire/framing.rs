@@ -76,6 +76,7 @@ impl Frame {
         Ok(Some((frame, reader.offset())))
     }
 
+    // 6940-6.6.2-01
     fn read(reader: &mut Reader<'_>, max_message: usize) -> Result<Self, WireError> {
         let at = reader.clone();
         match reader.u8()? {
@@ -110,6 +111,7 @@ pub struct AckState {
 
 impl AckState {
     /// Notes a data frame and returns its acknowledgement.
+    // 6940-6.6.2-04 6940-6.6.2-05
     pub fn receive(&mut self, sequence: u32) -> Frame {
         // RFC 6940 §6.6.2: the N-M bit for each M of the 32 received before with N-32 < M < N.
         let received = self

@@ -4,8 +4,10 @@ use super::codec::{Decode, Encode, Problem, Reader, WireError, Writer};
 use crate::id::{NodeId, ResourceId};
 
 /// "RELO" with the high bit of the first octet set.
+// 6940-6.3.2-02
 pub const RELO_TOKEN: u32 = 0xd245_4c4f;
 /// Version 1.0.
+// 6940-6.3.2-05
 pub const VERSION: u8 = 0x0a;
 /// Length of the fixed part in octets.
 pub const FIXED_LEN: usize = 38;
@@ -83,6 +85,7 @@ impl ForwardingHeader {
         let mut reader = Reader::new(message);
         let (header, length) = Self::decode_with_length(&mut reader)?;
         // 6940-6.3.2: length counts the whole message, header included.
+        // 6940-6.3.2-16
         if usize::try_from(length).ok() != Some(message.len()) {
             return Err(WireError {
                 offset: 16,
@@ -112,6 +115,7 @@ impl ForwardingHeader {
         writer.finish()
     }
 
+    // 6940-6.3.2-01 6940-6.3.2-21
     fn decode_with_length(reader: &mut Reader<'_>) -> Result<(Self, u32), WireError> {
         if reader.clone().u32()? != RELO_TOKEN {
             return Err(reader.invalid("RELO token"));
@@ -151,6 +155,7 @@ impl ForwardingHeader {
 
     fn check_lists(&self, reader: &Reader<'_>) -> Result<(), WireError> {
         let is_resource = |entry: &Destination| matches!(entry, Destination::Resource(_));
+        // 6940-6.3.2.2-05 6940-6.3.2.2-06
         if self.destinations.is_empty() {
             return Err(reader.invalid("Destination List"));
         }
@@ -230,6 +235,7 @@ const NODE: u8 = 1;
 const RESOURCE: u8 = 2;
 const OPAQUE: u8 = 3;
 
+// 6940-6.3.2.2-01 6940-6.3.2.2-02
 impl Decode for Destination {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let at = reader.clone();
@@ -284,6 +290,7 @@ impl From<ResourceId> for Destination {
     }
 }
 
+// 6940-6.3.2.3-01
 impl Decode for ForwardingOption {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {

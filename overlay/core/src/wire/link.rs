@@ -49,6 +49,7 @@ impl Attach {
     }
 }
 
+// 6940-6.5.1.1-04
 impl Decode for Attach {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
@@ -108,6 +109,7 @@ pub struct IceExtension {
     pub value: Vec<u8>,
 }
 
+// 6940-6.5.1.1-03
 impl Decode for IceCandidate {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let address = read_address(reader)?;
@@ -169,6 +171,7 @@ impl Encode for IceExtension {
     }
 }
 
+// 6940-6.3.1.1-04
 fn read_address(reader: &mut Reader<'_>) -> Result<SocketAddr, WireError> {
     let at = reader.clone();
     let kind = reader.u8()?;

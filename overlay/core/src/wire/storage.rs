@@ -90,6 +90,7 @@ impl StoredData {
     ///
     /// # Errors
     /// When it is malformed.
+    // 6940-7-01
     pub fn decode(reader: &mut Reader<'_>, model: DataModel) -> Result<Self, WireError> {
         let mut reader = reader.vector(4)?;
         let data = Self {
@@ -107,6 +108,7 @@ impl StoredData {
     /// zero (RFC 6940 §7.4.2.2, an appender does not know the index).
     pub fn encode_signed_value(place: &Place, value: Option<&[u8]>, writer: &mut Writer) {
         match place {
+            // 6940-7.4.2.2-09
             Place::Index(_) => Place::Index(0).encode(writer),
             other => other.encode(writer),
         }
@@ -126,6 +128,7 @@ impl Encode for StoredData {
     }
 }
 
+// 6940-7.2-01
 fn decode_value(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, WireError> {
     let exists = reader.boolean()?;
     let value = reader.opaque(4)?;
@@ -165,6 +168,7 @@ pub struct KindData {
     pub values: Vec<u8>,
 }
 
+// 6940-7.4.1.1-01
 impl Decode for StoreReq {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
@@ -274,6 +278,7 @@ pub struct DataSpecifier {
     pub model_specifier: Vec<u8>,
 }
 
+// 6940-7.4.2.1-01 6940-7.4.3.1-01
 impl Decode for SpecifierReq {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
@@ -363,6 +368,7 @@ impl Encode for ModelSpecifier {
     }
 }
 
+// 6940-7.4.2.1-04 6940-7.4.2.1-05 6940-7.4.2.1-06
 fn decode_ranges(reader: &mut Reader<'_>) -> Result<Vec<(u32, u32)>, WireError> {
     let mut inner = reader.vector(2)?;
     let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -478,6 +484,7 @@ impl StoredMetaData {
     }
 }
 
+// 6940-7.4.3.2-01
 impl Encode for StoredMetaData {
     fn encode(&self, writer: &mut Writer) {
         // "value_length" of StoredMetaData corresponds to "length" of StoredData: the size of

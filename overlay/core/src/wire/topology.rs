@@ -158,6 +158,7 @@ pub enum ChordView {
     },
 }
 
+// 6940-10.7-01
 impl Decode for ChordUpdate {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let uptime = reader.u32()?;
