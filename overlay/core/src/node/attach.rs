@@ -138,6 +138,7 @@ impl Node {
         let full = self.wants_update.remove(&peer);
         // §6.4.2.3: the Update that the Attach asked for; and any other new link learns that
         // this node is a peer that can be routed through.
+        // 6940-6.4.2.3-01
         if self.state == NodeState::Joined {
             self.send_update(peer, full);
         }
@@ -165,6 +166,7 @@ impl Node {
     }
 
     /// A peer has said goodbye and named its neighbours.
+    // 6940-6.4.2.2-05
     pub(super) fn on_peer_left(&mut self, peer: NodeId, known: &[NodeId]) {
         let Some(link) = self.links.remove(&peer) else {
             return;
