@@ -137,10 +137,7 @@ impl Server {
         service: &Arc<dyn Service>,
         mut stop: watch::Receiver<bool>,
     ) {
-        let refusal = match self.policy.check(&stream) {
-            Err(error) => Some(error),
-            Ok(()) => None,
-        };
+        let refusal = self.policy.check(&stream).err();
         let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
             connection::refuse_now(&stream, &busy(self.limits.clients));
             return;

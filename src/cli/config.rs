@@ -57,7 +57,7 @@ pub(super) fn run(args: &ConfigArgs, common: &Common, out: &mut Out) -> Result<(
             |s| s.text.clone(),
         ),
         What::Check { file } => {
-            let path = file.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+            let path = file.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH));
             Config::load(path, file.is_some())
                 .map_err(|e| ApiError::new(ErrorCode::System, e.to_string()))?;
             let checked = Checked {

@@ -33,7 +33,10 @@ pub(super) fn run(args: &IdArgs, common: &Common, out: &mut Out) -> Result<(), A
 }
 
 fn from_file(args: &IdArgs) -> Result<Identity, ApiError> {
-    let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let path = args
+        .config
+        .as_deref()
+        .unwrap_or_else(|| Path::new(DEFAULT_PATH));
     let config = Config::load(path, args.config.is_some())
         .map_err(|e| ApiError::new(ErrorCode::System, e.to_string()))?;
     let host = if args.create {

@@ -58,11 +58,6 @@ impl KnownHosts {
         self.file.resolve(text).ok_or_else(|| self.nearest(text))
     }
 
-    /// No peer is known.
-    pub(super) fn is_empty(&self) -> bool {
-        self.file.entries().is_empty()
-    }
-
     fn nearest(&self, text: &str) -> Option<String> {
         if text.parse::<IpAddr>().is_ok() {
             return None;

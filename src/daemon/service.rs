@@ -428,7 +428,7 @@ impl Service for Arc<Daemon> {
                 for_seconds: Some(seconds),
             } = request
             {
-                tokio::spawn(Arc::clone(self).keylog_timer(seconds));
+                tokio::spawn(Self::clone(self).keylog_timer(seconds));
             }
             Ok(answer)
         })

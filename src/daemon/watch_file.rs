@@ -22,7 +22,7 @@ pub(super) fn watch(path: PathBuf, changed: impl Fn() + Send + 'static) {
 
 fn watch_directory(path: &Path, changed: impl Fn()) -> nix::Result<()> {
     let name = path.file_name();
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     // A file replaced by rename is "moved to"; one written in place is "close write".
     let changes =

@@ -1,6 +1,7 @@
 //! Whole nodes over loopback TCP with databases on disk.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant as Start;
 
 use hip_crypto::{KeyAlgorithm, SeededRng};
@@ -15,6 +16,7 @@ struct World {
     dir: tempfile::TempDir,
     identities: Vec<Arc<HostIdentity>>,
     links: Vec<LinkConfig>,
+    starts: AtomicU64,
 }
 
 impl World {
@@ -32,6 +34,7 @@ impl World {
             dir,
             identities,
             links: loopback(&ids),
+            starts: AtomicU64::new(0),
         }
     }
 
@@ -47,7 +50,8 @@ impl World {
         Overlay::start(OverlayConfig {
             node,
             identity: Arc::clone(&self.identities[number]),
-            rng: Box::new(SeededRng::new(number as u64)),
+            // Each life its own randomness: repeated transaction IDs would be taken for repeats.
+            rng: Box::new(SeededRng::new(self.starts.fetch_add(1, Ordering::Relaxed))),
             links: self.links[number].clone(),
             data: self.data(number),
             clock,
