@@ -17,6 +17,27 @@
 //! signed by the host's own key, and links are authenticated by HIP below this crate
 //! (docs/decisions/0005-ring-position.md, docs/decisions/0006-hit-transport.md).
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use hip_crypto::{identity::{HostIdentity, KeyAlgorithm}, rng::SeededRng};
+//! use hip_wire::time::Instant;
+//! use reload_core::{Answer, Command, Input, Node, NodeConfig, Output};
+//!
+//! # fn main() -> Result<(), hip_crypto::error::CryptoError> {
+//! let identity = HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, 1)?;
+//! let config = NodeConfig::new("overlay.example");
+//! let mut node = Node::new(config, Arc::new(identity), Box::new(SeededRng::new(1)))?;
+//!
+//! // Without bootstrap peers it founds the overlay.
+//! let join = Input::Command { id: 7, command: Command::Join };
+//! node.handle(Instant::ZERO, 1_790_000_000_000, join);
+//! let replies: Vec<Output> = std::iter::from_fn(|| node.poll()).collect();
+//! assert!(replies.contains(&Output::Reply { id: 7, result: Ok(Answer::Joined) }));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! RFCs: 6940 (all of it that needs no ICE, TLS or configuration server), 7086 for the use of
 //! HITs as Node-IDs.
 

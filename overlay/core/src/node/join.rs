@@ -282,6 +282,17 @@ impl Node {
         self.review_storage();
     }
 
+    /// Whoever asks to join is no member: it has started anew, or missed the Update that named it.
+    /// Until it joins, its range is ours again; otherwise nobody could ever admit it.
+    pub(super) fn take_back(&mut self, joining: NodeId) {
+        if let Some(link) = self.links.get_mut(&joining)
+            && link.ready
+        {
+            link.ready = false;
+            self.refresh_tables();
+        }
+    }
+
     /// Whether this node can admit a joining peer.
     pub(super) fn check_admission(
         &self,

@@ -179,6 +179,9 @@ impl Node {
         request: &JoinReq,
     ) -> (Response, AfterResponse) {
         let mut after = AfterResponse::default();
+        if check_adjacent(received, request.joining_peer).is_ok() {
+            self.take_back(request.joining_peer);
+        }
         let body = match self.check_admission(received, request.joining_peer) {
             Ok(()) => {
                 after.admit = Some(request.joining_peer);
