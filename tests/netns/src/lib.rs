@@ -42,7 +42,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// An empty laboratory, or why it cannot be had (not root, tools missing).
+    /// An empty laboratory (with HIP_LAB_KEEP set its directory stays for inspection), or why it cannot be had (not root, tools missing).
     pub fn new() -> Result<Self, LabError> {
         if !nix::unistd::geteuid().is_root() {
             return Err(LabError::new(
@@ -53,6 +53,7 @@ impl Lab {
         let prefix = format!("hl{}x{number}", std::process::id());
         let directory = tempfile::Builder::new()
             .prefix(&format!("{prefix}-"))
+            .disable_cleanup(std::env::var_os("HIP_LAB_KEEP").is_some())
             .tempdir()
             .map_err(|e| LabError::new(format!("no scratch directory: {e}")))?;
         Ok(Self { prefix, directory })

@@ -15,6 +15,16 @@ fn joined(peers: &mut [Daemon]) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Prints how every peer sees the ring, for a failure's report.
+fn describe(peers: &[Daemon]) {
+    for peer in peers {
+        match peer.ask(&["overlay", "status"]) {
+            Ok(status) => println!("{}: {status}", peer.name()),
+            Err(error) => println!("{}: {error}", peer.name()),
+        }
+    }
+}
+
 /// A small generator, so that a failing run can be told from its seed.
 struct Draw(u64);
 
@@ -77,7 +87,10 @@ fn no_value_is_lost_whichever_peer_is_killed_and_it_rejoins_by_itself() -> Resul
             );
         }
         peers[victim].start()?;
-        peers[victim].ask(&["wait", "overlay", "--peers", "3"])?;
+        if let Err(error) = peers[victim].ask(&["wait", "overlay", "--peers", "3"]) {
+            describe(&peers);
+            return Err(error);
+        }
         assert_eq!(
             get(&peers[victim], &names[0])?,
             names[0],

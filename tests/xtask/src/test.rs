@@ -69,20 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         &mut sum,
     )?;
     if !options.quick {
-        let lab = [
-            "test",
-            "--package",
-            "hip-lab",
-            "--no-fail-fast",
-            "--",
-            "--test-threads=1",
-        ];
-        let binaries = root().join("target/debug");
-        good &= tests(
-            "real daemons in namespaces",
-            cargo().env("HIP_BIN_DIR", binaries).args(lab),
-            &mut sum,
-        )?;
+        good &= tests("real daemons in namespaces", &mut laboratory(), &mut sum)?;
         fuzz::smoke()?;
     }
     println!(
@@ -94,6 +81,21 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     } else {
         Err("tests failed: see above".into())
     }
+}
+
+/// The tests of hip-lab, one after the other, inside namespaces of their own.
+fn laboratory() -> Command {
+    let mut command = isolated(cargo().get_program());
+    command.env("HIP_BIN_DIR", root().join("target/debug"));
+    command.args([
+        "test",
+        "--offline",
+        "--package",
+        "hip-lab",
+        "--no-fail-fast",
+    ]);
+    command.args(["--", "--test-threads=1"]);
+    command
 }
 
 /// Runs `cargo test`, shows its output and adds up its result lines.
