@@ -12,78 +12,70 @@
 
 use std::io::Read;
 
+pub mod core;
+pub mod crypto;
 pub mod esp;
+pub mod insider;
+pub mod member;
+pub mod reload;
 pub mod wire;
 
 mod mutate;
+mod program;
 
-/// One decoder under attack.
+/// One decoder or state machine under attack.
 #[derive(Clone, Copy)]
 pub struct Target {
     /// The name of the binary and of the corpus directory.
     pub name: &'static str,
-    /// Feeds one input to the decoder; panics if it breaks a promise.
+    /// Feeds one input to it; panics if it breaks a promise.
     pub body: fn(&[u8]),
+    /// How many times as slow as a decoder: the seeded run tries so many times fewer inputs.
+    pub slowness: u64,
+}
+
+const fn decoder(name: &'static str, body: fn(&[u8])) -> Target {
+    slow(name, body, 1)
+}
+
+const fn slow(name: &'static str, body: fn(&[u8]), slowness: u64) -> Target {
+    Target {
+        name,
+        body,
+        slowness,
+    }
 }
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    Target {
-        name: "packet",
-        body: wire::packet,
-    },
-    Target {
-        name: "show",
-        body: wire::show,
-    },
-    Target {
-        name: "ip",
-        body: wire::ip,
-    },
-    Target {
-        name: "param_auth",
-        body: wire::param_auth,
-    },
-    Target {
-        name: "param_esp",
-        body: wire::param_esp,
-    },
-    Target {
-        name: "param_exchange",
-        body: wire::param_exchange,
-    },
-    Target {
-        name: "param_host_id",
-        body: wire::param_host_id,
-    },
-    Target {
-        name: "param_locator",
-        body: wire::param_locator,
-    },
-    Target {
-        name: "param_puzzle",
-        body: wire::param_puzzle,
-    },
-    Target {
-        name: "param_update",
-        body: wire::param_update,
-    },
-    Target {
-        name: "param_other",
-        body: wire::param_other,
-    },
-    Target {
-        name: "esp_open",
-        body: esp::esp_open,
-    },
-    Target {
-        name: "esp_beet",
-        body: esp::esp_beet,
-    },
-    Target {
-        name: "esp_seal",
-        body: esp::esp_seal,
-    },
+    decoder("packet", wire::packet),
+    decoder("show", wire::show),
+    decoder("ip", wire::ip),
+    decoder("param_auth", wire::param_auth),
+    decoder("param_esp", wire::param_esp),
+    decoder("param_exchange", wire::param_exchange),
+    decoder("param_host_id", wire::param_host_id),
+    decoder("param_locator", wire::param_locator),
+    decoder("param_puzzle", wire::param_puzzle),
+    decoder("param_update", wire::param_update),
+    decoder("param_other", wire::param_other),
+    decoder("esp_open", esp::esp_open),
+    decoder("esp_beet", esp::esp_beet),
+    decoder("esp_seal", esp::esp_seal),
+    slow("crypto_host_identity", crypto::crypto_host_identity, 10),
+    slow("crypto_signature", crypto::crypto_signature, 10),
+    slow("crypto_certificate", crypto::crypto_certificate, 10),
+    slow("crypto_private_key", crypto::crypto_private_key, 10),
+    slow("crypto_public_value", crypto::crypto_public_value, 10),
+    decoder("crypto_encrypted", crypto::crypto_encrypted),
+    slow("core_network", core::core_network, 20),
+    slow("core_insider", insider::core_insider, 20),
+    decoder("reload_header", reload::reload_header),
+    decoder("reload_contents", reload::reload_contents),
+    decoder("reload_body", reload::reload_body),
+    decoder("reload_stored_data", reload::reload_stored_data),
+    decoder("reload_framing", reload::reload_framing),
+    slow("reload_member", member::reload_member, 20),
 ];
 
 /// The body of the target `name`; panics if there is none.

@@ -39,7 +39,7 @@ fn seeds(target: &Target) -> Vec<Vec<u8>> {
 fn attack(target: &Target, seed: u64, cases: u64) {
     let seeds = seeds(target);
     let mut random = Random::new(seed);
-    for case in 0..cases + seeds.len() as u64 {
+    for case in 0..cases / target.slowness + seeds.len() as u64 {
         let bytes = match seeds.get(case as usize) {
             Some(seed) => seed.clone(),
             None => input(&mut random, &seeds),

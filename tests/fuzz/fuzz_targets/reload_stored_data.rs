@@ -1,0 +1,4 @@
+//! Fuzz target; the body is in the library.
+#![cfg_attr(fuzzing, no_main)]
+
+hip_fuzz::target!("reload_stored_data");
