@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hip_wire::registry::{DhGroup, EspSuite, HiAlgorithm};
+use hip_wire::registry::HiAlgorithm;
 
 /// A cryptographic check failed, or an input cannot be used.
 ///
@@ -27,12 +27,8 @@ pub enum CryptoError {
     UnsupportedAlgorithm(HiAlgorithm),
     /// A certificate cannot be used; the text says what is wrong.
     BadCertificate(&'static str),
-    /// This group cannot be used.
-    UnsupportedGroup(DhGroup),
     /// A public Diffie-Hellman value is not an element of the group, or has a wrong length.
     BadPublicValue,
-    /// This ESP suite cannot be used.
-    UnsupportedEspSuite(EspSuite),
     /// Key, initialisation vector or ciphertext has a length the cipher does not take.
     BadLength,
     /// The keying material is used up: a new Diffie-Hellman exchange is needed.
@@ -62,13 +58,7 @@ impl fmt::Display for CryptoError {
                 )
             }
             Self::BadCertificate(what) => write!(f, "unusable certificate: {what}"),
-            Self::UnsupportedGroup(group) => {
-                write!(f, "Diffie-Hellman group {} is not supported", group.name())
-            }
             Self::BadPublicValue => f.write_str("the public Diffie-Hellman value is invalid"),
-            Self::UnsupportedEspSuite(suite) => {
-                write!(f, "ESP suite {} is not supported", suite.name())
-            }
             Self::BadLength => f.write_str("wrong length of key, IV or ciphertext"),
             Self::KeymatExhausted => f.write_str("the keying material is used up"),
             Self::KeymatReused => f.write_str("the keying material was drawn before"),

@@ -9,6 +9,7 @@ use hip_wire::{
 };
 
 use crate::{
+    backend::Backend,
     error::CryptoError,
     hash::Rhash,
     orchid,
@@ -32,17 +33,23 @@ pub enum KeyAlgorithm {
     Rsa4096,
     /// Ed25519: HIT suite 5 (RFC 9374).
     Ed25519,
+    /// ECDSA on secp160r1 with SHA-1: HIT suite 3. Weak.
+    EcdsaSecp160r1,
+    /// DSA of 1024 bits with SHA-256: HIT suite 1. Weak.
+    Dsa1024,
 }
 
 impl KeyAlgorithm {
-    /// All of them, the default first.
-    pub const ALL: [Self; 6] = [
+    /// All of them, the default first and the weak ones last.
+    pub const ALL: [Self; 8] = [
         Self::EcdsaP256,
         Self::EcdsaP384,
         Self::Ed25519,
         Self::Rsa2048,
         Self::Rsa3072,
         Self::Rsa4096,
+        Self::EcdsaSecp160r1,
+        Self::Dsa1024,
     ];
 
     /// The name in configuration and output.
@@ -54,6 +61,8 @@ impl KeyAlgorithm {
             Self::Rsa3072 => "rsa-3072",
             Self::Rsa4096 => "rsa-4096",
             Self::Ed25519 => "ed25519",
+            Self::EcdsaSecp160r1 => "ecdsa-secp160r1",
+            Self::Dsa1024 => "dsa-1024",
         }
     }
 
@@ -63,7 +72,14 @@ impl KeyAlgorithm {
             Self::EcdsaP256 | Self::EcdsaP384 => HiAlgorithm::Ecdsa,
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => HiAlgorithm::Rsa,
             Self::Ed25519 => HiAlgorithm::EdDsa,
+            Self::EcdsaSecp160r1 => HiAlgorithm::EcdsaLow,
+            Self::Dsa1024 => HiAlgorithm::Dsa,
         }
+    }
+
+    /// Whether most peers refuse such an identity, as this host does by default.
+    pub const fn is_weak(self) -> bool {
+        is_weak(self.hi_algorithm())
     }
 
     /// The suite of its HIT.
@@ -126,8 +142,9 @@ pub struct HostIdentity {
 impl HostIdentity {
     /// Makes a new key pair from the octets of `rng`, on the fast back end.
     ///
-    /// RSA primes come from the generator of the back end instead, and take tenths of a second.
-    // 7401-3-01 and 7401-3-02: RSA and ECDSA; 7401-3-03: EdDSA too
+    /// RSA primes come from the generator of the back end instead. They take tenths of a second, the
+    /// parameters of DSA seconds.
+    // 7401-3-01 and 7401-3-02: RSA and ECDSA; 7401-3-03: EdDSA, ECDSA_LOW and DSA too
     pub fn generate(algorithm: KeyAlgorithm, rng: &mut dyn Rng) -> Result<Self, CryptoError> {
         Self::with_key(algorithm, PrivateKey::generate(algorithm, rng)?)
     }
@@ -143,7 +160,11 @@ impl HostIdentity {
     }
 
     pub(crate) fn with_key(algorithm: KeyAlgorithm, key: PrivateKey) -> Result<Self, CryptoError> {
-        let public = PublicIdentity::from_hi(algorithm.hi_algorithm(), &key.hi()?)?;
+        let policy = HiPolicy {
+            allow_weak: true,
+            ..HiPolicy::default()
+        };
+        let public = PublicIdentity::from_hi_with(policy, algorithm.hi_algorithm(), &key.hi()?)?;
         Ok(Self {
             algorithm,
             key,
@@ -168,7 +189,7 @@ impl HostIdentity {
 
     /// Signs a message; the result is what stands in HIP_SIGNATURE.
     ///
-    /// RSA: PSS with a salt as long as the hash. ECDSA: r then s, of fixed length.
+    /// RSA: PSS with a salt as long as the hash. ECDSA: r then s, of fixed length. DSA: T, r and s.
     // 7401-5.2.14-04: the hash of the signer's HIT suite
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.key.sign(message)
@@ -188,6 +209,15 @@ impl fmt::Debug for HostIdentity {
     }
 }
 
+/// How Host Identities of peers are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HiPolicy {
+    /// Takes DSA and ECDSA_LOW too, which give about 80 bits of strength (RFC 7401 asks for 112).
+    pub allow_weak: bool,
+    /// What checks the signatures of the identity.
+    pub backend: Backend,
+}
+
 /// A checked Host Identity (public key) and its HIT. Cloning is cheap.
 #[derive(Clone)]
 pub struct PublicIdentity {
@@ -198,13 +228,29 @@ pub struct PublicIdentity {
 }
 
 impl PublicIdentity {
+    /// Reads the HI octets of a HOST_ID, under the default policy.
+    ///
+    /// # Errors
+    /// As [`from_hi_with`](Self::from_hi_with).
+    pub fn from_hi(algorithm: HiAlgorithm, hi: &[u8]) -> Result<Self, CryptoError> {
+        Self::from_hi_with(HiPolicy::default(), algorithm, hi)
+    }
+
     /// Reads the HI octets of a HOST_ID.
     ///
     /// # Errors
-    /// [`CryptoError::MalformedKey`], [`CryptoError::WeakKey`] (RSA below 2048 bits, points of
-    /// small order) or [`CryptoError::UnsupportedAlgorithm`].
-    pub fn from_hi(algorithm: HiAlgorithm, hi: &[u8]) -> Result<Self, CryptoError> {
-        let key = PublicKey::from_hi(algorithm, hi)?;
+    /// [`CryptoError::MalformedKey`], or [`CryptoError::WeakKey`] (RSA below 2048 bits, points of
+    /// small order, and DSA and ECDSA_LOW unless the policy takes them).
+    pub fn from_hi_with(
+        policy: HiPolicy,
+        algorithm: HiAlgorithm,
+        hi: &[u8],
+    ) -> Result<Self, CryptoError> {
+        // 7401-5.2.9-08: 112 bits of strength; 7401-D-01: secp160r1 is off by default
+        if is_weak(algorithm) && !policy.allow_weak {
+            return Err(CryptoError::WeakKey("DSA and ECDSA_LOW are switched off"));
+        }
+        let key = PublicKey::from_hi(policy.backend, algorithm, hi)?;
         Ok(Self {
             algorithm,
             hit: orchid::hit_of(algorithm, hi),
@@ -272,6 +318,10 @@ impl SignatureValid {
     pub fn signer(&self) -> Hit {
         self.signer
     }
+}
+
+const fn is_weak(algorithm: HiAlgorithm) -> bool {
+    matches!(algorithm, HiAlgorithm::Dsa | HiAlgorithm::EcdsaLow)
 }
 
 #[cfg(test)]

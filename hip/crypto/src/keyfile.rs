@@ -20,7 +20,9 @@ use crate::{
     secret::Secret,
     sign::{
         PrivateKey,
+        dsa::DsaPrivate,
         ecdsa::{Curve, EcdsaPrivate},
+        ecdsa_low::EcdsaLowPrivate,
         eddsa::Ed25519Private,
         rsa::RsaPrivate,
     },
@@ -33,6 +35,8 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 const PRIME256V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const SECP160R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.8");
+const ID_DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Why a text is no key; each prints as one line.
@@ -112,6 +116,10 @@ pub fn decode_pem(text: &str) -> Result<HostIdentity, KeyFileError> {
             let key = RsaPrivate::from_pkcs8(document.as_bytes())?;
             (algorithm, PrivateKey::Rsa(key))
         }
+        ID_DSA => {
+            let key = Box::new(DsaPrivate::from_pkcs8(info)?);
+            (KeyAlgorithm::Dsa1024, PrivateKey::Dsa(key))
+        }
         other => {
             return Err(KeyFileError::UnsupportedKey(format!(
                 "a key of type {other}"
@@ -138,6 +146,11 @@ fn ec_key(info: &PrivateKeyInfoRef<'_>) -> Result<(KeyAlgorithm, PrivateKey), Ke
             let key = p384::SecretKey::try_from(info.clone()).map_err(damaged)?;
             let scalar = Secret::copy_of(&Zeroizing::new(key.to_bytes()));
             (KeyAlgorithm::EcdsaP384, Curve::P384, scalar)
+        }
+        SECP160R1 => {
+            let key = EcdsaLowPrivate::from_sec1(info.private_key.as_bytes())?;
+            let key = PrivateKey::EcdsaLow(key);
+            return Ok((KeyAlgorithm::EcdsaSecp160r1, key));
         }
         other => {
             let kind = format!("an elliptic curve key on curve {other}");

@@ -118,7 +118,7 @@ impl Keymat {
 
     /// Draws the keys of a pair of ESP SAs: after the HIP keys, and again at each rekey.
     pub fn esp_keys(&mut self, suite: EspSuite) -> Result<EspKeyPair, CryptoError> {
-        let lengths = aead::key_lengths(suite)?;
+        let lengths = aead::key_lengths(suite);
         // 7402-7-01: gl encryption, gl authentication, lg encryption, lg authentication
         let mut keys = || {
             Ok(EspKeys {
@@ -189,7 +189,8 @@ impl HipKeys {
 pub struct EspKeys {
     /// The ESP suite.
     pub suite: EspSuite,
-    /// Encryption key; AES-GCM: the key and then 4 octets of salt; NULL: empty.
+    /// Encryption key, and behind it the salt of AES-GCM and AES-GMAC (4 octets) or AES-CCM (3);
+    /// empty for NULL with HMAC or AES-CMAC.
     pub encryption: Secret,
     /// Authentication key; empty for combined modes.
     pub authentication: Secret,

@@ -52,6 +52,7 @@
 )]
 
 pub mod aead;
+pub mod backend;
 pub mod cert;
 pub mod cipher;
 pub mod dh;
@@ -67,14 +68,16 @@ pub mod secret;
 
 mod der;
 mod kmac;
+mod secp160r1;
 mod sign;
 #[cfg(test)]
 mod test_support;
 
 pub use aead::{EspOpener, EspSealer};
+pub use backend::Backend;
 pub use error::CryptoError;
 pub use hash::{HashValue, MacValid, Rhash};
-pub use identity::{HostIdentity, KeyAlgorithm, PublicIdentity, SignatureValid};
+pub use identity::{HiPolicy, HostIdentity, KeyAlgorithm, PublicIdentity, SignatureValid};
 pub use keymat::{EspKeyPair, EspKeys, HipKeys, Keymat};
 pub use puzzle::PuzzleSolved;
 pub use rng::{Rng, SeededRng};

@@ -6,7 +6,9 @@ use aws_lc_rs::agreement::{
 use hip_wire::registry::DhGroup;
 use zeroize::Zeroizing;
 
-use crate::{error::CryptoError, rng::Rng, secret::Secret};
+use crate::{
+    backend::Backend, dh::ecp_portable::PortableKey, error::CryptoError, rng::Rng, secret::Secret,
+};
 
 /// Marks an uncompressed point in SEC 1; HIP leaves it out.
 const UNCOMPRESSED: u8 = 4;
@@ -15,12 +17,21 @@ const UNCOMPRESSED: u8 = 4;
 const MAX_DRAWS: usize = 256;
 
 pub(super) struct EcpPrivate {
-    key: PrivateKey,
+    key: Key,
     public: Vec<u8>,
 }
 
+enum Key {
+    Fast(PrivateKey),
+    Portable(PortableKey),
+}
+
 impl EcpPrivate {
-    pub(super) fn generate(group: DhGroup, rng: &mut dyn Rng) -> Result<Self, CryptoError> {
+    pub(super) fn generate(
+        backend: Backend,
+        group: DhGroup,
+        rng: &mut dyn Rng,
+    ) -> Result<Self, CryptoError> {
         let curve = Curve::of(group)?;
         let mut scalar = Zeroizing::new(vec![0; curve.field_len]);
         for _ in 0..MAX_DRAWS {
@@ -28,19 +39,30 @@ impl EcpPrivate {
             if let Some(first) = scalar.first_mut() {
                 *first &= curve.first_octet;
             }
-            // The back end refuses 0 and everything from the order on.
-            if let Ok(key) = PrivateKey::from_private_key(curve.algorithm, &scalar) {
+            // Both back ends refuse 0 and everything from the order on.
+            let key = match backend {
+                Backend::Fast => PrivateKey::from_private_key(curve.algorithm, &scalar)
+                    .ok()
+                    .map(Key::Fast),
+                Backend::Portable => PortableKey::from_scalar(group, &scalar).map(Key::Portable),
+            };
+            if let Some(key) = key {
                 return Self::with_public(key);
             }
         }
         Err(CryptoError::Provider("drawing an elliptic curve key"))
     }
 
-    fn with_public(key: PrivateKey) -> Result<Self, CryptoError> {
-        let point = key
-            .compute_public_key()
-            .map_err(|_| CryptoError::Provider("public elliptic curve key"))?;
-        match point.as_ref().split_first() {
+    fn with_public(key: Key) -> Result<Self, CryptoError> {
+        let point = match &key {
+            Key::Fast(key) => key
+                .compute_public_key()
+                .map_err(|_| CryptoError::Provider("public elliptic curve key"))?
+                .as_ref()
+                .to_vec(),
+            Key::Portable(key) => key.public_point(),
+        };
+        match point.split_first() {
             Some((&UNCOMPRESSED, public)) => Ok(Self {
                 public: public.to_vec(),
                 key,
@@ -62,12 +84,17 @@ impl EcpPrivate {
         let mut point = Vec::with_capacity(peer.len() + 1);
         point.push(UNCOMPRESSED);
         point.extend_from_slice(peer);
-        // The back end checks that the point lies on the curve; cofactor 1 makes that enough.
+        // The back ends check that the point lies on the curve; cofactor 1 makes that enough.
         // 7401-5.2.7-04: cofactor 1
-        let peer = UnparsedPublicKey::new(self.key.algorithm(), point);
-        agreement::agree(&self.key, peer, CryptoError::BadPublicValue, |kij| {
-            Ok(Secret::copy_of(kij))
-        })
+        match &self.key {
+            Key::Fast(key) => {
+                let peer = UnparsedPublicKey::new(key.algorithm(), point);
+                agreement::agree(key, peer, CryptoError::BadPublicValue, |kij| {
+                    Ok(Secret::copy_of(kij))
+                })
+            }
+            Key::Portable(key) => key.agree(&point),
+        }
     }
 }
 
@@ -85,7 +112,7 @@ impl Curve {
             DhGroup::EcpP384 => (&ECDH_P384, 48, 0xff),
             DhGroup::EcpP521 => (&ECDH_P521, 66, 0x01),
             DhGroup::Modp1536 | DhGroup::Modp2048 | DhGroup::Modp3072 | DhGroup::EcpSecp160r1 => {
-                return Err(CryptoError::UnsupportedGroup(group));
+                return Err(CryptoError::Provider("group of an elliptic curve key"));
             }
         };
         Ok(Self {

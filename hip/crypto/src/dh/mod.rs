@@ -1,32 +1,48 @@
-//! Diffie-Hellman groups (RFC 7401 section 5.2.7, RFC 5903).
+//! Diffie-Hellman groups (RFC 7401 section 5.2.7, RFC 3526, RFC 5903).
 
 use hip_wire::registry::DhGroup;
 
-use crate::{error::CryptoError, rng::Rng, secret::Secret};
+use crate::{backend::Backend, error::CryptoError, rng::Rng, secret::Secret};
 
 mod ecp;
+mod ecp_portable;
+mod modp;
+mod secp160r1;
 
 /// A private Diffie-Hellman value and the public value that belongs to it.
 pub struct DhPrivate {
     group: DhGroup,
-    key: ecp::EcpPrivate,
+    key: Key,
+}
+
+enum Key {
+    Ecp(ecp::EcpPrivate),
+    Modp(modp::ModpPrivate),
+    Secp160r1(secp160r1::Secp160r1Private),
 }
 
 impl DhPrivate {
-    /// Whether [`generate`](Self::generate) knows the group.
-    pub const fn supports(group: DhGroup) -> bool {
-        matches!(
-            group,
-            DhGroup::EcpP256 | DhGroup::EcpP384 | DhGroup::EcpP521
-        )
+    /// Draws a private value from `rng`, on the fast back end; the same octets give the same value.
+    pub fn generate(group: DhGroup, rng: &mut dyn Rng) -> Result<Self, CryptoError> {
+        Self::generate_on(Backend::Fast, group, rng)
     }
 
-    /// Draws a private value from `rng`; the same octets give the same value.
+    /// Draws a private value from `rng`; the same octets give the same value on both back ends.
     ///
     /// # Errors
-    /// [`CryptoError::UnsupportedGroup`] when [`supports`](Self::supports) denies the group.
-    pub fn generate(group: DhGroup, rng: &mut dyn Rng) -> Result<Self, CryptoError> {
-        let key = ecp::EcpPrivate::generate(group, rng)?;
+    /// [`CryptoError::Provider`] when `rng` gives nothing but unusable octets.
+    pub fn generate_on(
+        backend: Backend,
+        group: DhGroup,
+        rng: &mut dyn Rng,
+    ) -> Result<Self, CryptoError> {
+        let key = match (group, modp::Size::of(group)) {
+            (_, Some(size)) => modp::ModpPrivate::generate(size, rng).map(Key::Modp),
+            (DhGroup::EcpSecp160r1, None) => {
+                secp160r1::Secp160r1Private::generate(rng).map(Key::Secp160r1)
+            }
+            (_, None) => ecp::EcpPrivate::generate(backend, group, rng).map(Key::Ecp),
+        }?;
         Ok(Self { group, key })
     }
 
@@ -35,18 +51,29 @@ impl DhPrivate {
         self.group
     }
 
-    /// The public value as it stands in DIFFIE_HELLMAN: x and y of fixed length, no prefix.
+    /// The public value as it stands in DIFFIE_HELLMAN: x and y of fixed length without a prefix, or
+    /// for MODP groups a number as long as the prime.
     // 7401-5.2.7-09: x then y, no prefix octet
     pub fn public_value(&self) -> &[u8] {
-        self.key.public_value()
+        match &self.key {
+            Key::Ecp(key) => key.public_value(),
+            Key::Modp(key) => key.public_value(),
+            Key::Secp160r1(key) => key.public_value(),
+        }
     }
 
-    /// `Kij`, the secret shared with the owner of the public value: x of fixed length.
+    /// `Kij`, the secret shared with the owner of the public value, with its leading zeros: x, or
+    /// for MODP groups a number as long as the prime.
     ///
     /// # Errors
-    /// [`CryptoError::BadPublicValue`] unless the value is a point of the curve.
+    /// [`CryptoError::BadPublicValue`] unless the value is an element of the group, of the right
+    /// length and not of small order.
     pub fn agree(&self, peer: &[u8]) -> Result<Secret, CryptoError> {
-        self.key.agree(peer)
+        match &self.key {
+            Key::Ecp(key) => key.agree(peer),
+            Key::Modp(key) => key.agree(peer),
+            Key::Secp160r1(key) => key.agree(peer),
+        }
     }
 }
 

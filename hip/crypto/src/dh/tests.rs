@@ -1,11 +1,10 @@
-//! RFC 5903 vectors, and p256 and p384 as oracles.
+//! RFC 5903 vectors, OpenSSL, both back ends, and public values of every wrong kind.
 
-use p256::elliptic_curve::sec1::ToSec1Point;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    rng::{Rng, SeededRng},
+    rng::SeededRng,
     test_support::{FixedRng, hex},
 };
 
@@ -115,52 +114,193 @@ fn zero_and_too_great_private_values_are_drawn_again() {
     assert!(matches!(broken, Err(CryptoError::Provider(_))));
 }
 
+/// What `make.py` beside it has made with OpenSSL; the second exchange of each group has a secret
+/// with a leading zero. 7401-5.2.7-02 7401-5.2.7-05 7401-5.2.7-06 7401-5.2.7-07
 #[test]
-fn groups_of_later_issues_are_refused() {
-    for group in [
-        DhGroup::Modp1536,
-        DhGroup::Modp2048,
-        DhGroup::Modp3072,
+fn exchanges_of_openssl_come_out_with_the_leading_zeros_of_their_secrets() {
+    let lines = include_str!("../../tests/vectors/openssl/dh.txt").lines();
+    let (mut exchanges, mut zeros) = (0, 0);
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let group = DhGroup::from_number(words[0].parse().expect("number")).expect("group");
+        let numbers: Vec<Vec<u8>> = words[1..].iter().map(|word| hex(word)).collect();
+        let [i, public_i, r, public_r, kij] = &numbers[..] else {
+            panic!("{line}");
+        };
+        let initiator = DhPrivate::generate(group, &mut FixedRng::new(i)).expect("drawn");
+        let responder = DhPrivate::generate(group, &mut FixedRng::new(r)).expect("drawn");
+        assert_eq!(initiator.public_value(), public_i);
+        assert_eq!(responder.public_value(), public_r);
+        assert_eq!(public_i.len(), group.public_value_len());
+        let want = Secret::copy_of(kij);
+        assert_eq!(initiator.agree(public_r), Ok(want.clone()));
+        assert_eq!(responder.agree(public_i), Ok(want));
+        exchanges += 1;
+        zeros += usize::from(kij[0] == 0);
+    }
+    assert_eq!((exchanges, zeros), (8, 4));
+}
+
+const MODP: [DhGroup; 3] = [DhGroup::Modp1536, DhGroup::Modp2048, DhGroup::Modp3072];
+
+/// The prime of a MODP group, as RFC 3526 prints it.
+fn prime(group: DhGroup) -> Vec<u8> {
+    let known = include_str!("../../tests/vectors/rfc3526-primes.txt").lines();
+    let mut numbers = known.filter(|line| !line.starts_with('#')).map(hex);
+    numbers
+        .find(|prime| prime.len() == group.public_value_len())
+        .expect("prime")
+}
+
+/// `number + step`, with `step` small enough for the last octet.
+fn shifted(number: &[u8], step: i16) -> Vec<u8> {
+    let mut number = number.to_vec();
+    let mut carry = step;
+    for octet in number.iter_mut().rev() {
+        let sum = i16::from(*octet) + carry;
+        *octet = u8::try_from(sum.rem_euclid(256)).expect("octet");
+        carry = sum.div_euclid(256);
+    }
+    number
+}
+
+/// 7401-5.3.2-14
+#[test]
+fn modp_values_outside_of_the_subgroup_are_refused() {
+    let refused = Err(CryptoError::BadPublicValue);
+    for group in MODP {
+        let length = group.public_value_len();
+        let ours = DhPrivate::generate(group, &mut SeededRng::new(2)).expect("drawn");
+        let prime = prime(group);
+        let zero = vec![0; length];
+        for bad in [
+            zero.clone(),
+            shifted(&zero, 1),
+            shifted(&prime, -1),
+            prime.clone(),
+            shifted(&prime, 1),
+            shifted(&prime, 2),
+            vec![0xff; length],
+        ] {
+            assert_eq!(ours.agree(&bad), refused, "{group}");
+        }
+        // -2 is no square since 2 is one and -1 is none.
+        assert_eq!(ours.agree(&shifted(&prime, -2)), refused);
+        // 2 is the generator; so what comes out is our own public value.
+        let kij = ours.agree(&shifted(&zero, 2)).expect("element");
+        assert_eq!(kij.as_bytes(), ours.public_value());
+        assert!(ours.agree(&shifted(&zero, 4)).is_ok());
+    }
+}
+
+/// Catalogue items 6 and, of section 5, CVE-2023-41913: wrong lengths never reach the arithmetic.
+#[test]
+fn public_values_of_wrong_length_are_refused_in_every_group() {
+    let refused = Err(CryptoError::BadPublicValue);
+    for group in DhGroup::ALL {
+        let ours = DhPrivate::generate(*group, &mut SeededRng::new(3)).expect("drawn");
+        let theirs = DhPrivate::generate(*group, &mut SeededRng::new(4)).expect("drawn");
+        let good = theirs.public_value();
+        assert!(ours.agree(good).is_ok());
+        assert_eq!(ours.agree(&good[1..]), refused, "{group}");
+        assert_eq!(ours.agree(&good[..good.len() - 1]), refused);
+        assert_eq!(ours.agree(&[&[0], good].concat()), refused);
+        assert_eq!(ours.agree(&[good, &[0]].concat()), refused);
+        assert_eq!(ours.agree(&[]), refused);
+        assert_eq!(ours.agree(&[0]), refused);
+        assert_eq!(ours.agree(&vec![0; good.len()]), refused);
+        assert_eq!(ours.agree(&vec![0xff; good.len()]), refused);
+        assert_eq!(ours.agree(&vec![0xff; 2000]), refused);
+        for other in DhGroup::ALL.iter().filter(|other| *other != group) {
+            let stranger = DhPrivate::generate(*other, &mut SeededRng::new(5)).expect("drawn");
+            assert_eq!(
+                ours.agree(stranger.public_value()),
+                refused,
+                "{group} {other}"
+            );
+        }
+    }
+}
+
+/// Group 10, and the NIST curves on both back ends. 7401-5.2.7-09
+#[test]
+fn wrong_points_and_other_forms_of_points_are_refused_on_every_curve() {
+    let refused = Err(CryptoError::BadPublicValue);
+    let curves = [
+        DhGroup::EcpP256,
+        DhGroup::EcpP384,
+        DhGroup::EcpP521,
         DhGroup::EcpSecp160r1,
-    ] {
-        assert!(!DhPrivate::supports(group));
-        let made = DhPrivate::generate(group, &mut SeededRng::new(1));
-        assert!(matches!(made, Err(CryptoError::UnsupportedGroup(g)) if g == group));
+    ];
+    for (group, backend) in curves
+        .into_iter()
+        .flat_map(|group| [(group, Backend::Fast), (group, Backend::Portable)])
+    {
+        let mut rng = SeededRng::new(6);
+        let ours = DhPrivate::generate_on(backend, group, &mut rng).expect("drawn");
+        let theirs = DhPrivate::generate_on(backend, group, &mut rng).expect("drawn");
+        let good = theirs.public_value();
+        let half = good.len() / 2;
+        for at in [0, half - 1, half, good.len() - 1] {
+            let mut off_curve = good.to_vec();
+            off_curve[at] ^= 1;
+            assert_eq!(ours.agree(&off_curve), refused, "{group}, octet {at}");
+        }
+        // x and y swapped, compressed (as octets 02 | x), infinity as one octet or as zeros.
+        assert_eq!(
+            ours.agree(&[&good[half..], &good[..half]].concat()),
+            refused
+        );
+        assert_eq!(ours.agree(&[&[2], &good[..half]].concat()), refused);
+        assert_eq!(ours.agree(&[&[3], &good[..half]].concat()), refused);
+        assert_eq!(ours.agree(&[&[4], good].concat()), refused);
+        let padded = [&[2], &good[..half], &vec![0; half - 1]].concat();
+        assert_eq!(ours.agree(&padded), refused);
+        // Zero for one coordinate.
+        let no_y = [&good[..half], &vec![0; half]].concat();
+        let no_x = [&vec![0; half], &good[half..]].concat();
+        assert_eq!(ours.agree(&no_y), refused);
+        assert_eq!(ours.agree(&no_x), refused);
+    }
+}
+
+#[test]
+fn unusable_randomness_is_an_error_in_every_group() {
+    for group in DhGroup::ALL {
+        let broken = DhPrivate::generate(*group, &mut FixedRng::new(&[0]));
+        assert!(matches!(broken, Err(CryptoError::Provider(_))), "{group}");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Private values drawn alike, public values and secrets compared, both ways round.
     #[test]
-    fn the_fast_and_the_portable_curves_agree(seed: u64) {
-        let mut draws = [0; 96];
-        SeededRng::new(seed).fill(&mut draws);
-        let (ours, theirs) = draws.split_at(48);
-
-        let fast = DhPrivate::generate(DhGroup::EcpP256, &mut FixedRng::new(&ours[..32])).expect("group");
-        let mine = p256::SecretKey::from_slice(&ours[..32]).expect("scalar").public_key();
-        let point = mine.to_sec1_point(false);
-        prop_assert_eq!(fast.public_value(), &point.as_bytes()[1..]);
-        let peer = p256::SecretKey::from_slice(&theirs[..32]).expect("scalar");
-        let want = p256::ecdh::diffie_hellman(peer.to_nonzero_scalar(), mine.as_affine());
-        let point = peer.public_key().to_sec1_point(false);
-        let kij = fast.agree(&point.as_bytes()[1..]).expect("agreed");
-        prop_assert_eq!(kij.as_bytes(), want.raw_secret_bytes().as_slice());
-
-        let fast = DhPrivate::generate(DhGroup::EcpP384, &mut FixedRng::new(ours)).expect("group");
-        let mine = p384::SecretKey::from_slice(ours).expect("scalar").public_key();
-        let peer = p384::SecretKey::from_slice(theirs).expect("scalar");
-        let want = p384::ecdh::diffie_hellman(peer.to_nonzero_scalar(), mine.as_affine());
-        let point = peer.public_key().to_sec1_point(false);
-        let kij = fast.agree(&point.as_bytes()[1..]).expect("agreed");
-        prop_assert_eq!(kij.as_bytes(), want.raw_secret_bytes().as_slice());
+    fn the_fast_and_the_portable_curves_agree(seed: u64, garbage: [u8; 32]) {
+        for (group, ..) in RFC_5903 {
+            let [fast, portable] = [Backend::Fast, Backend::Portable].map(|backend| {
+                DhPrivate::generate_on(backend, group, &mut SeededRng::new(seed)).expect("group")
+            });
+            prop_assert_eq!(fast.public_value(), portable.public_value());
+            let peer = DhPrivate::generate_on(
+                Backend::Portable, group, &mut SeededRng::labelled(seed, b"peer"),
+            )?;
+            let kij = fast.agree(peer.public_value())?;
+            prop_assert_eq!(&kij, &portable.agree(peer.public_value())?);
+            prop_assert_eq!(&kij, &peer.agree(fast.public_value())?);
+            let mut bad = peer.public_value().to_vec();
+            for (to, from) in bad.iter_mut().zip(garbage) {
+                *to ^= from;
+            }
+            prop_assert_eq!(fast.agree(&bad), portable.agree(&bad));
+        }
     }
 
     #[test]
-    fn any_public_value_is_taken_or_refused(value in proptest::collection::vec(any::<u8>(), 0..140)) {
-        for (group, i, ..) in RFC_5903 {
-            let ours = DhPrivate::generate(group, &mut FixedRng::new(&hex(i))).expect("group");
+    fn any_public_value_is_taken_or_refused(value in proptest::collection::vec(any::<u8>(), 0..180)) {
+        for group in DhGroup::ALL {
+            let ours = DhPrivate::generate(*group, &mut SeededRng::new(1)).expect("group");
             if let Ok(kij) = ours.agree(&value) {
                 prop_assert_eq!(value.len(), group.public_value_len());
                 prop_assert_eq!(kij.len() * 2, value.len());

@@ -8,32 +8,44 @@ use crate::{
     test_support::{FixedRng, hex},
 };
 
-const FAST: [KeyAlgorithm; 4] = [
+const KEYS: [KeyAlgorithm; 6] = [
     KeyAlgorithm::EcdsaP256,
     KeyAlgorithm::EcdsaP384,
     KeyAlgorithm::Ed25519,
     KeyAlgorithm::Rsa2048,
+    KeyAlgorithm::EcdsaSecp160r1,
+    KeyAlgorithm::Dsa1024,
 ];
-const SEEDED: [KeyAlgorithm; 3] = [
+const SEEDED: [KeyAlgorithm; 4] = [
     KeyAlgorithm::EcdsaP256,
     KeyAlgorithm::EcdsaP384,
     KeyAlgorithm::Ed25519,
+    KeyAlgorithm::EcdsaSecp160r1,
 ];
+const WEAK: HiPolicy = HiPolicy {
+    allow_weak: true,
+    backend: Backend::Fast,
+};
+const PORTABLE: HiPolicy = HiPolicy {
+    allow_weak: true,
+    backend: Backend::Portable,
+};
 
 fn generate(algorithm: KeyAlgorithm) -> HostIdentity {
     HostIdentity::generate(algorithm, &mut SeededRng::new(11)).expect("generated")
 }
 
-/// 7401-3-01 7401-3-02 7401-3-03 7401-3-05 7401-5.2.14-05
+/// 7401-3-01 7401-3-02 7401-3-03 7401-3-05 7401-5.2.9-06 7401-5.2.9-07 7401-5.2.10-08 7401-5.2.14-05
 #[test]
 fn every_kind_of_key_signs_and_a_peer_that_knows_the_hi_verifies() {
-    let lengths = [64, 96, 64, 256];
-    for (algorithm, length) in FAST.into_iter().zip(lengths) {
+    let lengths = [64, 96, 64, 256, 42, 41];
+    for (algorithm, length) in KEYS.into_iter().zip(lengths) {
         let host = generate(algorithm);
         assert_eq!(host.key_algorithm(), algorithm);
         assert_eq!(host.hit().suite(), Some(algorithm.hit_suite()));
         let public = host.public();
-        let peer = PublicIdentity::from_hi(public.algorithm(), public.hi()).expect("HI");
+        let peer = PublicIdentity::from_hi_with(WEAK, public.algorithm(), public.hi());
+        let peer = peer.expect("HI");
         assert_eq!(&peer, public);
         assert_eq!(peer.hit(), host.hit());
         let signature = host.sign(b"message").expect("signed");
@@ -45,7 +57,7 @@ fn every_kind_of_key_signs_and_a_peer_that_knows_the_hi_verifies() {
 
 #[test]
 fn changed_messages_and_signatures_are_refused() {
-    for algorithm in FAST {
+    for algorithm in KEYS {
         let host = generate(algorithm);
         let public = host.public();
         let good = host.sign(b"message").expect("signed");
@@ -267,14 +279,121 @@ fn weak_and_malformed_ed25519_keys_are_refused() {
     assert!(is_malformed(eddsa, &with_key(&hex(not_reduced))));
 }
 
+/// RSA keys whose exponent or modulus makes signatures easy to forge (catalogue of faults, section
+/// 5); 3 is a good exponent with PSS.
 #[test]
-fn algorithms_of_later_issues_are_refused() {
-    for algorithm in [HiAlgorithm::Dsa, HiAlgorithm::EcdsaLow] {
-        assert_eq!(
-            refusal(algorithm, &[1; 60]),
-            CryptoError::UnsupportedAlgorithm(algorithm)
-        );
+fn degenerate_rsa_numbers_are_refused() {
+    let n = generate(KeyAlgorithm::Rsa2048).public().hi()[4..].to_vec();
+    let with = |e: &[u8], n: &[u8]| {
+        let length = u8::try_from(e.len()).expect("length");
+        PublicIdentity::from_hi(HiAlgorithm::Rsa, &[&[length], e, n].concat())
+    };
+    for e in [&[1][..], &[2], &[4], &[1, 0, 0], &[0xff, 0xff, 0xff, 0xfe]] {
+        assert!(with(e, &n).is_err(), "exponent {e:?}");
     }
+    for e in [&[0][..], &[0, 3], &[], &[1, 0, 0, 0, 1]] {
+        assert!(with(e, &n).is_err(), "exponent {e:?}");
+    }
+    let public = with(&[3], &n).expect("exponent 3");
+    for bad in [vec![0; 256], vec![0xff; 256], n.clone()] {
+        assert!(public.verify(b"m", &bad).is_err());
+    }
+    let mut one = vec![0; 256];
+    one[255] = 1;
+    let mut less = n.clone();
+    less[255] -= 1;
+    for bad in [one, less] {
+        assert!(public.verify(b"m", &bad).is_err());
+    }
+    let mut even = n.clone();
+    even[255] &= 0xfe;
+    let numbers: [&[u8]; 7] = [
+        &[],
+        &[1],
+        &n[..32],
+        &n[..255],
+        &even,
+        &[0xff; 513],
+        &[0xff; 4096],
+    ];
+    for n in numbers {
+        assert!(with(&[1, 0, 1], n).is_err(), "{} octets", n.len());
+    }
+}
+
+/// r and s of ECDSA outside of 1..order, on both back ends.
+#[test]
+fn ecdsa_signatures_with_numbers_out_of_range_are_refused() {
+    let orders = [
+        (
+            KeyAlgorithm::EcdsaP256,
+            "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
+        ),
+        (
+            KeyAlgorithm::EcdsaP384,
+            "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+        ),
+    ];
+    for (algorithm, order) in orders {
+        let host = generate(algorithm);
+        let good = host.sign(b"m").expect("signed");
+        let (r, s) = good.split_at(good.len() / 2);
+        let order = hex(order);
+        let mut beyond = order.clone();
+        *beyond.last_mut().expect("octets") += 1;
+        for policy in [WEAK, PORTABLE] {
+            let public = host.public();
+            let public = PublicIdentity::from_hi_with(policy, public.algorithm(), public.hi());
+            let public = public.expect("HI");
+            assert!(public.verify(b"m", &good).is_ok());
+            for bad in [
+                vec![0; r.len()],
+                order.clone(),
+                beyond.clone(),
+                vec![0xff; r.len()],
+            ] {
+                assert!(public.verify(b"m", &[r, &bad].concat()).is_err());
+                assert!(public.verify(b"m", &[&bad, s].concat()).is_err());
+                assert!(
+                    public
+                        .verify(b"m", &[bad.as_slice(), &bad].concat())
+                        .is_err()
+                );
+            }
+        }
+    }
+}
+
+/// 7401-5.2.9-08 7401-D-01
+#[test]
+fn weak_identities_of_peers_are_refused_unless_the_policy_takes_them() {
+    for algorithm in KEYS {
+        let host = generate(algorithm);
+        let (number, hi) = (host.public().algorithm(), host.public().hi());
+        let strict = PublicIdentity::from_hi(number, hi);
+        if algorithm.is_weak() {
+            assert!(
+                matches!(strict, Err(CryptoError::WeakKey(_))),
+                "{algorithm}"
+            );
+        } else {
+            assert!(strict.is_ok(), "{algorithm}");
+        }
+        assert!(PublicIdentity::from_hi_with(WEAK, number, hi).is_ok());
+    }
+}
+
+/// 7401-3.2-03 7401-5.2.10-08
+#[test]
+fn the_hit_of_an_ecdsa_low_identity_comes_from_sha_1() {
+    let host = generate(KeyAlgorithm::EcdsaSecp160r1);
+    assert_eq!(host.hit().suite(), Some(HitSuite::EcdsaLowSha1));
+    assert_eq!(host.public().rhash(), Rhash::Sha1);
+    let context = hex("f0eff02fbff43d0fe7930c3c6e6174ea");
+    let digest = Rhash::Sha1.digest(&[&context, host.public().hi()]);
+    assert_eq!(host.hit().as_bytes()[4..], digest.as_ref()[4..16]);
+    let dsa = generate(KeyAlgorithm::Dsa1024);
+    assert_eq!(dsa.hit().suite(), Some(HitSuite::RsaDsaSha256));
 }
 
 #[test]
@@ -301,29 +420,24 @@ proptest! {
 
     #[test]
     fn fast_and_portable_signatures_verify_on_the_other_back_end(
-        seed: u64, message in proptest::collection::vec(any::<u8>(), 0..300),
+        seed: u64, message in proptest::collection::vec(any::<u8>(), 0..300), changed: prop::sample::Index,
     ) {
-        use p256::ecdsa::signature::hazmat::PrehashVerifier;
-        let hash = Rhash::Sha384.digest(&[&message]);
-        let generated = HostIdentity::generate(KeyAlgorithm::EcdsaP256, &mut SeededRng::new(seed))?;
-        let seeded = HostIdentity::from_seed(KeyAlgorithm::EcdsaP256, seed)?;
-        for host in [generated, seeded] {
-            let signature = host.sign(&message)?;
-            let proof = host.public().verify(&message, &signature)?;
-            prop_assert_eq!(proof.signer(), host.hit());
-            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&host.public().hi()[2..]).expect("point");
-            let signature = p256::ecdsa::Signature::from_slice(&signature).expect("r and s");
-            prop_assert!(key.verify_prehash(hash.as_ref(), &signature).is_ok());
-        }
-        let generated = HostIdentity::generate(KeyAlgorithm::EcdsaP384, &mut SeededRng::new(seed))?;
-        let seeded = HostIdentity::from_seed(KeyAlgorithm::EcdsaP384, seed)?;
-        for host in [generated, seeded] {
-            let signature = host.sign(&message)?;
-            let proof = host.public().verify(&message, &signature)?;
-            prop_assert_eq!(proof.signer(), host.hit());
-            let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&host.public().hi()[2..]).expect("point");
-            let signature = p384::ecdsa::Signature::from_slice(&signature).expect("r and s");
-            prop_assert!(key.verify_prehash(hash.as_ref(), &signature).is_ok());
+        for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384] {
+            let generated = HostIdentity::generate(algorithm, &mut SeededRng::new(seed))?;
+            let seeded = HostIdentity::from_seed(algorithm, seed)?;
+            for host in [generated, seeded] {
+                let signature = host.sign(&message)?;
+                let mut bad = signature.clone();
+                bad[changed.index(signature.len())] ^= 1;
+                for policy in [HiPolicy::default(), PORTABLE] {
+                    let public = host.public();
+                    let public =
+                        PublicIdentity::from_hi_with(policy, public.algorithm(), public.hi())?;
+                    let proof = public.verify(&message, &signature)?;
+                    prop_assert_eq!(proof.signer(), host.hit());
+                    prop_assert!(public.verify(&message, &bad).is_err());
+                }
+            }
         }
     }
 }
@@ -331,8 +445,11 @@ proptest! {
 proptest! {
     #[test]
     fn any_octets_are_a_key_or_refused(hi in proptest::collection::vec(any::<u8>(), 0..600)) {
-        for algorithm in [HiAlgorithm::Rsa, HiAlgorithm::Ecdsa, HiAlgorithm::EdDsa] {
-            if let Ok(public) = PublicIdentity::from_hi(algorithm, &hi) {
+        for algorithm in HiAlgorithm::ALL {
+            let fast = PublicIdentity::from_hi_with(WEAK, *algorithm, &hi);
+            let portable = PublicIdentity::from_hi_with(PORTABLE, *algorithm, &hi);
+            prop_assert_eq!(fast.is_ok(), portable.is_ok());
+            if let Ok(public) = fast {
                 prop_assert_eq!(public.hi(), &hi);
                 prop_assert!(public.verify(b"m", &hi).is_err());
             }

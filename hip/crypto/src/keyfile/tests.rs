@@ -19,6 +19,8 @@ fn every_kind_of_key_survives_its_file() {
         KeyAlgorithm::Ed25519,
         KeyAlgorithm::Rsa2048,
         KeyAlgorithm::Rsa3072,
+        KeyAlgorithm::EcdsaSecp160r1,
+        KeyAlgorithm::Dsa1024,
     ] {
         let made = HostIdentity::generate(algorithm, &mut SeededRng::new(1)).expect("generated");
         let pem = encode_pem(&made).expect("encoded");
@@ -34,7 +36,14 @@ fn every_kind_of_key_survives_its_file() {
 
 #[test]
 fn keys_made_by_openssl_are_read_and_keep_their_algorithm() {
-    for name in ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"] {
+    for name in [
+        "ecdsa-p256",
+        "ecdsa-p384",
+        "ed25519",
+        "rsa-2048",
+        "ecdsa-secp160r1",
+        "dsa-1024",
+    ] {
         let host = decode_pem(&read(&format!("{name}.pem"))).expect("key");
         assert_eq!(host.key_algorithm().name(), name);
         let again = decode_pem(&encode_pem(&host).expect("encoded")).expect("key");
@@ -47,6 +56,7 @@ fn each_unusable_key_is_refused_with_one_line_that_says_why() {
     let reasons = [
         ("refused-rsa-1024.pem", "RSA key of about 1024 bits"),
         ("refused-p521.pem", "1.3.132.0.35"),
+        ("refused-dsa-2048.pem", "not of 160 bits"),
         ("refused-sec1.pem", "EC PRIVATE KEY"),
         ("refused-encrypted.pem", "encrypted"),
         ("refused-public.pem", "PUBLIC KEY"),
@@ -79,7 +89,7 @@ proptest! {
     fn a_key_file_with_one_changed_letter_is_the_key_or_refused_or_another_key(
         at in any::<proptest::sample::Index>(), letter in "[A-Za-z0-9+/=\n-]",
     ) {
-        for name in ["ecdsa-p256.pem", "ed25519.pem"] {
+        for name in ["ecdsa-p256.pem", "ed25519.pem", "ecdsa-secp160r1.pem", "dsa-1024.pem"] {
             let mut pem = read(name).into_bytes();
             let at = at.index(pem.len());
             pem[at] = letter.as_bytes()[0];

@@ -90,6 +90,25 @@ fn the_greater_hit_sends_with_the_gl_keys() {
     assert_ne!(esp.gl, esp.lg);
 }
 
+/// In the combined modes the salt follows the key, and nothing is drawn for authentication; AES-CMAC
+/// draws nothing for encryption. 7402-7-01 7402-7-03 7402-5.1.2-15
+#[test]
+fn each_esp_suite_draws_its_keys_and_salts_one_behind_the_other() {
+    for &suite in EspSuite::ALL {
+        let lengths = aead::key_lengths(suite);
+        let length = lengths.encryption + lengths.authentication;
+        let (mut keys, mut octets) = (keymat(), keymat());
+        let pair = keys.esp_keys(suite).expect("drawn");
+        assert_eq!(usize::from(keys.index()), 2 * length);
+        for keys in [pair.gl, pair.lg] {
+            let drawn = octets.draw(length).expect("drawn");
+            let (encryption, authentication) = drawn.as_bytes().split_at(lengths.encryption);
+            assert_eq!(keys.encryption.as_bytes(), encryption);
+            assert_eq!(keys.authentication.as_bytes(), authentication);
+        }
+    }
+}
+
 /// 7402-5.1.1-06 7401-6.5-05
 #[test]
 fn the_index_behind_the_hip_keys_is_their_length() {

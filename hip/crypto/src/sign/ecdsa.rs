@@ -9,11 +9,14 @@ use aws_lc_rs::{
         ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, ParsedPublicKey,
     },
 };
-use p256::ecdsa::signature::{Error as SignatureError, hazmat::PrehashSigner};
+use p256::ecdsa::signature::{
+    Error as SignatureError,
+    hazmat::{PrehashSigner, PrehashVerifier},
+};
 use pkcs8::EncodePrivateKey;
 use zeroize::Zeroizing;
 
-use crate::{der, error::CryptoError, rng::Rng, secret::Secret, sign::split_u16};
+use crate::{backend::Backend, der, error::CryptoError, rng::Rng, secret::Secret, sign::split_u16};
 
 /// Marks an uncompressed point in SEC 1.
 const UNCOMPRESSED: u8 = 4;
@@ -217,18 +220,37 @@ impl PortableKey {
 
 pub(crate) struct EcdsaPublic {
     curve: Curve,
-    key: ParsedPublicKey,
+    key: Verifier,
+}
+
+enum Verifier {
+    Fast(ParsedPublicKey),
+    P256(p256::ecdsa::VerifyingKey),
+    P384(p384::ecdsa::VerifyingKey),
 }
 
 impl EcdsaPublic {
-    pub(super) fn from_hi(hi: &[u8]) -> Result<Self, CryptoError> {
+    pub(super) fn from_hi(backend: Backend, hi: &[u8]) -> Result<Self, CryptoError> {
         let (curve, point) = point_of(hi)?;
-        let key = match curve {
-            Curve::P256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point),
-            Curve::P384 => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point),
-        }
-        .map_err(|_| CryptoError::MalformedKey("ECDSA: the point is not on the curve"))?;
-        Ok(Self { curve, key })
+        let key = match (backend, curve) {
+            (Backend::Fast, Curve::P256) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                .ok()
+                .map(Verifier::Fast),
+            (Backend::Fast, Curve::P384) => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
+                .ok()
+                .map(Verifier::Fast),
+            (Backend::Portable, Curve::P256) => p256::ecdsa::VerifyingKey::from_sec1_bytes(point)
+                .ok()
+                .map(Verifier::P256),
+            (Backend::Portable, Curve::P384) => p384::ecdsa::VerifyingKey::from_sec1_bytes(point)
+                .ok()
+                .map(Verifier::P384),
+        };
+        let refused = CryptoError::MalformedKey("ECDSA: the point is not on the curve");
+        Ok(Self {
+            curve,
+            key: key.ok_or(refused)?,
+        })
     }
 
     // 7401-5.2.14-05: r then s, each as long as the field
@@ -236,9 +258,15 @@ impl EcdsaPublic {
         if signature.len() != 2 * self.curve.field_len() {
             return Err(CryptoError::BadSignature);
         }
-        self.key
-            .verify_digest_sig(&self.curve.hash(message)?, signature)
-            .map_err(|_| CryptoError::BadSignature)
+        let hash = self.curve.hash(message)?;
+        let verified = match &self.key {
+            Verifier::Fast(key) => key.verify_digest_sig(&hash, signature).is_ok(),
+            Verifier::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_prehash(hash.as_ref(), &signature).is_ok()),
+            Verifier::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_prehash(hash.as_ref(), &signature).is_ok()),
+        };
+        verified.then_some(()).ok_or(CryptoError::BadSignature)
     }
 }
 

@@ -3,9 +3,11 @@
 use hip_wire::registry::HiAlgorithm;
 use zeroize::Zeroizing;
 
-use crate::{error::CryptoError, identity::KeyAlgorithm, rng::Rng};
+use crate::{backend::Backend, error::CryptoError, identity::KeyAlgorithm, rng::Rng};
 
+pub(crate) mod dsa;
 pub(crate) mod ecdsa;
+pub(crate) mod ecdsa_low;
 pub(crate) mod eddsa;
 pub(crate) mod rsa;
 
@@ -14,6 +16,8 @@ pub(crate) enum PrivateKey {
     Ecdsa(ecdsa::EcdsaPrivate),
     Rsa(rsa::RsaPrivate),
     Ed25519(eddsa::Ed25519Private),
+    EcdsaLow(ecdsa_low::EcdsaLowPrivate),
+    Dsa(Box<dsa::DsaPrivate>),
 }
 
 impl PrivateKey {
@@ -29,6 +33,12 @@ impl PrivateKey {
             KeyAlgorithm::Ed25519 => eddsa::Ed25519Private::generate(rng).map(Self::Ed25519),
             KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096 => {
                 rsa::RsaPrivate::generate(algorithm).map(Self::Rsa)
+            }
+            KeyAlgorithm::EcdsaSecp160r1 => {
+                ecdsa_low::EcdsaLowPrivate::generate(rng).map(Self::EcdsaLow)
+            }
+            KeyAlgorithm::Dsa1024 => {
+                dsa::DsaPrivate::generate(rng).map(|key| Self::Dsa(Box::new(key)))
             }
         }
     }
@@ -60,6 +70,8 @@ impl PrivateKey {
             Self::Ecdsa(key) => Ok(key.hi()),
             Self::Rsa(key) => key.hi(),
             Self::Ed25519(key) => Ok(key.hi()),
+            Self::EcdsaLow(key) => Ok(key.hi()),
+            Self::Dsa(key) => Ok(key.hi()),
         }
     }
 
@@ -69,15 +81,19 @@ impl PrivateKey {
             Self::Ecdsa(key) => key.sign(message),
             Self::Rsa(key) => key.sign(message),
             Self::Ed25519(key) => key.sign(message),
+            Self::EcdsaLow(key) => key.sign(message),
+            Self::Dsa(key) => key.sign(message),
         }
     }
 
-    /// A signature in the form of X.509, always the same for the same message.
+    /// A signature in the form of X.509, always the same for the same message; not for weak keys.
     pub(crate) fn sign_certificate(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match self {
             Self::Ecdsa(key) => key.sign_certificate(message),
             Self::Rsa(key) => key.sign_certificate(message),
             Self::Ed25519(key) => key.sign(message),
+            Self::EcdsaLow(_) => Err(CryptoError::UnsupportedAlgorithm(HiAlgorithm::EcdsaLow)),
+            Self::Dsa(_) => Err(CryptoError::UnsupportedAlgorithm(HiAlgorithm::Dsa)),
         }
     }
 
@@ -87,6 +103,8 @@ impl PrivateKey {
             Self::Ecdsa(key) => key.pkcs8(),
             Self::Rsa(key) => key.pkcs8(),
             Self::Ed25519(key) => Ok(key.pkcs8()),
+            Self::EcdsaLow(key) => Ok(key.pkcs8()),
+            Self::Dsa(key) => key.pkcs8(),
         }
     }
 }
@@ -96,17 +114,22 @@ pub(crate) enum PublicKey {
     Ecdsa(ecdsa::EcdsaPublic),
     Rsa(rsa::RsaPublic),
     Ed25519(eddsa::Ed25519Public),
+    EcdsaLow(ecdsa_low::EcdsaLowPublic),
+    Dsa(Box<dsa::DsaPublic>),
 }
 
 impl PublicKey {
-    pub(crate) fn from_hi(algorithm: HiAlgorithm, hi: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn from_hi(
+        backend: Backend,
+        algorithm: HiAlgorithm,
+        hi: &[u8],
+    ) -> Result<Self, CryptoError> {
         match algorithm {
-            HiAlgorithm::Ecdsa => ecdsa::EcdsaPublic::from_hi(hi).map(Self::Ecdsa),
+            HiAlgorithm::Ecdsa => ecdsa::EcdsaPublic::from_hi(backend, hi).map(Self::Ecdsa),
             HiAlgorithm::Rsa => rsa::RsaPublic::from_hi(hi).map(Self::Rsa),
             HiAlgorithm::EdDsa => eddsa::Ed25519Public::from_hi(hi).map(Self::Ed25519),
-            HiAlgorithm::Dsa | HiAlgorithm::EcdsaLow => {
-                Err(CryptoError::UnsupportedAlgorithm(algorithm))
-            }
+            HiAlgorithm::EcdsaLow => ecdsa_low::EcdsaLowPublic::from_hi(hi).map(Self::EcdsaLow),
+            HiAlgorithm::Dsa => dsa::DsaPublic::from_hi(hi).map(|key| Self::Dsa(Box::new(key))),
         }
     }
 
@@ -115,6 +138,8 @@ impl PublicKey {
             Self::Ecdsa(key) => key.verify(message, signature),
             Self::Rsa(key) => key.verify(message, signature),
             Self::Ed25519(key) => key.verify(message, signature),
+            Self::EcdsaLow(key) => key.verify(message, signature),
+            Self::Dsa(key) => key.verify(message, signature),
         }
     }
 }
