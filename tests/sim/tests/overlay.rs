@@ -23,6 +23,11 @@ fn look_ups_succeed_under_churn_and_the_ring_recovers() {
 }
 
 #[test]
+fn links_that_are_refused_or_break_keep_nobody_out() {
+    assert_all_hold("overlay-flaky-links", 16..=20);
+}
+
+#[test]
 fn a_healed_partition_is_one_ring_again_and_loses_nothing() {
     assert_all_hold("overlay-partition", 1..=4);
 }
