@@ -223,7 +223,7 @@ impl Config {
         let defaults = toml::Value::try_from(Self::default()).ok();
         let mut text = String::from(
             "# hipd.toml: every key is optional, the values shown are the defaults.\n\
-             # Check a change with: hipd --check-config\n",
+             # Check a change with: hipd --check-config\n\n",
         );
         let mut section = "";
         for info in KEYS {

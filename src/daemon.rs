@@ -1,7 +1,7 @@
 //! hipd: builds the parts, joins their tasks, shuts down in order.
 //!
 //! ```text
-//! config ─> identity ─> control socket ─> HipHost (hip0, sockets) ─> Overlay ─> ready
+//! config ─> control socket ─> identity ─> HipHost (hip0, sockets) ─> Overlay ─> ready
 //! SIGTERM ─> overlay leaves ─> CLOSE to every peer ─> hip0, routes, socket file removed
 //! ```
 
@@ -62,6 +62,9 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), ApiError> {
     // Signals first: one that comes during the start must not skip the clean-up.
     let mut signals = Signals::new()?;
     let _lock = lock_state(&config.state_dir)?;
+    // Before anything is made: another hipd on this socket ends the start here.
+    let policy = AccessPolicy::new(config.control.group.as_deref())?;
+    let server = Server::bind(&config.socket(), policy, Limits::default()).await?;
     let (identity, made) = identity::load_or_create(&config)?;
     let identity = Arc::new(identity);
     if made {
@@ -72,18 +75,9 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), ApiError> {
         );
     }
     let hosts = KnownHosts::load(&config.hosts_file);
-    let policy = AccessPolicy::new(config.control.group.as_deref())?;
-    let server = Server::bind(&config.socket(), policy, Limits::default()).await?;
     let counter = r1_counter::Reserve::open(&config.state_dir)?;
-    let host = HipHost::start(host_config(&config, &identity, &hosts, counter.first())?)
-        .map_err(|e| net_error(&e))?;
-    let overlay = match start_overlay(&config, &identity) {
-        Ok(overlay) => overlay,
-        Err(error) => {
-            host.shutdown().await;
-            return Err(error);
-        }
-    };
+    let host_config = host_config(&config, &identity, &hosts, counter.first())?;
+    let (host, overlay) = start_parts(&config, host_config).await?;
     let daemon = Arc::new(Daemon::new(config, file, identity, host, overlay, hosts));
     let mut tasks = daemon.start_tasks();
     let (stop, stopped) = watch::channel(false);
@@ -106,6 +100,22 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), ApiError> {
     }
     shut_down(daemon).await;
     reason
+}
+
+/// The host, then the overlay upon it; all or nothing.
+async fn start_parts(
+    config: &Config,
+    host_config: HipHostConfig,
+) -> Result<(HipHost, Option<Overlay>), ApiError> {
+    let identity = Arc::clone(&host_config.identity);
+    let host = HipHost::start(host_config).map_err(|e| net_error(&e))?;
+    match start_overlay(config, &identity) {
+        Ok(overlay) => Ok((host, overlay)),
+        Err(error) => {
+            host.shutdown().await;
+            Err(error)
+        }
+    }
 }
 
 /// Until a signal to stop (`Ok`) or until the host has ended by itself (`Err`).

@@ -31,6 +31,10 @@ pub(super) fn render(status: &Status) -> String {
     } else {
         ""
     };
+    let addresses = match status.addresses.as_slice() {
+        [] => "none: no network is up".to_owned(),
+        addresses => addresses.join(" "),
+    };
     let mut lines = vec![
         ("HIT", status.hit.clone()),
         ("LSI", status.lsi.clone()),
@@ -42,7 +46,7 @@ pub(super) fn render(status: &Status) -> String {
             "reached by",
             format!("UDP port {}{transports}", status.udp_port),
         ),
-        ("addresses", status.addresses.join(" ")),
+        ("addresses", addresses),
         (
             "hosts",
             format!("{} in {}", status.known_hosts, status.hosts_file),

@@ -396,6 +396,45 @@ fn sizes_and_ages_read_well() {
     assert_eq!(text::clock(86_399_999), "23:59:59.999");
 }
 
+/// The guide is written by people, so it is compared with the programs.
+#[test]
+fn the_guide_knows_every_verb_key_and_error_code() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide");
+    let page = |name: &str| std::fs::read_to_string(guide.join(name)).expect("a page of the guide");
+    let sample = crate::config::Config::sample();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(guide.join("hipd.toml"), &sample).expect("write the sample");
+    }
+    assert_eq!(page("hipd.toml"), sample, "run: BLESS=1 cargo test -p hipd");
+    let verbs = page("hipctl.md");
+    for verb in Cli::command().get_subcommands() {
+        assert!(
+            verbs.contains(&format!("| `hipctl {}", verb.get_name())),
+            "{}",
+            verb.get_name()
+        );
+    }
+    let socket = page("control-socket.md");
+    for code in [
+        ErrorCode::BadRequest,
+        ErrorCode::Limit,
+        ErrorCode::Busy,
+        ErrorCode::Denied,
+        ErrorCode::UnknownPeer,
+        ErrorCode::Failed,
+        ErrorCode::Timeout,
+        ErrorCode::Disabled,
+        ErrorCode::NotFound,
+        ErrorCode::Refused,
+        ErrorCode::System,
+        ErrorCode::Unreachable,
+    ] {
+        let name = serde_json::to_value(code).expect("a string");
+        let name = name.as_str().expect("a string");
+        assert!(socket.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 /// Compares with a file of `cli/golden`; `BLESS=1 cargo test -p hipd` writes it anew.
 fn golden(name: &str, text: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

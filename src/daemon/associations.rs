@@ -62,7 +62,7 @@ impl Daemon {
                         ErrorCode::Failed,
                         format!("{label}: base exchange failed: {reason}"),
                     )
-                    .hint(hint(reason, &label)));
+                    .hint(hint(reason, hit)));
                 }
                 Ok(None) => return Err(stopping()),
                 Ok(Some(_)) => {}
@@ -195,10 +195,12 @@ impl Daemon {
     }
 }
 
-fn hint(reason: hip_core::FailReason, label: &str) -> String {
+fn hint(reason: hip_core::FailReason, hit: Hit) -> String {
     use hip_core::FailReason as Reason;
     match reason {
-        Reason::NoLocators => format!("give {label} an address with: hipctl hosts add"),
+        Reason::NoLocators => {
+            format!("give it an address with: hipctl hosts add {hit} NAME ADDRESS")
+        }
         Reason::NoAnswer => {
             "is hipd running there, is the address right, does UDP 10500 pass?".to_owned()
         }

@@ -313,6 +313,12 @@ impl Daemon {
         let line = identity::describe(&self.identity, &self.config, &host.addresses).hosts_line;
         let mut warnings = self.warnings.clone();
         warnings.extend(self.with_hosts(|known| known.error.clone()));
+        if !host.ingress_guard {
+            warnings.push(
+                "the kernel has no nf_tables: packets that forge a HIT in clear are not filtered"
+                    .to_owned(),
+            );
+        }
         if self.config.overlay.enabled && overlay.is_none() {
             warnings.push("the overlay node has stopped; see the log of hipd".to_owned());
         }

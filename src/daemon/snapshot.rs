@@ -1,7 +1,7 @@
 //! The host's own view of itself turned into the answers of the API.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hip_net::status::{PeerStatus, Status as HostStatus};
 use reload_core::{NodeId, NodeState, NodeStatus};
@@ -86,16 +86,15 @@ pub(super) fn peer(peer: &PeerStatus) -> Peer {
 
 /// The hosts file with the LSIs given out.
 pub(super) fn hosts(known: &KnownHosts, status: &HostStatus) -> Hosts {
-    let lsi = |hit: &str| {
-        let peer = status
-            .peers
-            .iter()
-            .find(|peer| peer.hit.to_string() == hit)?;
-        peer.lsi.map(|lsi| lsi.to_string())
-    };
+    let lsis: BTreeMap<Ipv6Addr, Ipv4Addr> = status
+        .peers
+        .iter()
+        .filter_map(|peer| Some((peer.hit, peer.lsi?)))
+        .collect();
     let hosts = known.file.entries().iter().map(|entry| {
         let mut host = hosts_edit::known(entry);
-        host.lsi = lsi(&host.hit);
+        let address = Ipv6Addr::from(*entry.hit.as_bytes());
+        host.lsi = lsis.get(&address).map(ToString::to_string);
         host
     });
     Hosts {
