@@ -130,6 +130,45 @@ mod tests {
         assert_eq!(plain, Ok(b"Single block msg".to_vec()));
     }
 
+    /// NIST SP 800-38A section F.2.5: four blocks.
+    #[test]
+    fn aes_256_cbc_gives_the_published_blocks() {
+        let key = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+        let iv = hex("000102030405060708090a0b0c0d0e0f");
+        let text = hex(
+            "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d\
+             39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b",
+        );
+        let plain = decrypt(HipCipher::Aes256Cbc, &Secret::new(hex(key)), &iv, &text);
+        let want = hex(
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
+             30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+        );
+        assert_eq!(plain, Ok(want));
+    }
+
+    /// Nobody learns from us whether padding was right: no padding is an error (catalogue item 8).
+    #[test]
+    fn every_last_block_and_every_vector_decrypts_to_something() {
+        let mut rng = SeededRng::new(3);
+        for cipher in [HipCipher::Aes128Cbc, HipCipher::Aes256Cbc] {
+            let key = Secret::filled_by(cipher.key_len(), |out| rng.fill(out));
+            let (iv, text) = encrypt(cipher, &key, &mut rng, &[0x20; 24]).expect("encrypted");
+            for value in 0..=255 {
+                let mut changed = text.clone();
+                changed[15] ^= value;
+                let plain = decrypt(cipher, &key, &iv, &changed).expect("decrypted");
+                assert!([16, 24, 32].contains(&plain.len()));
+                let mut other = iv.clone();
+                other[0] ^= value;
+                assert_eq!(
+                    decrypt(cipher, &key, &other, &text).map(|text| text.len()),
+                    Ok(24)
+                );
+            }
+        }
+    }
+
     #[test]
     fn incomplete_blocks_vectors_and_keys_are_refused() {
         let key = Secret::new(vec![1; 16]);

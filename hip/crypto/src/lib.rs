@@ -2,7 +2,13 @@
 //!
 //! What it is: host identities and their HITs, Diffie-Hellman, KEYMAT, the puzzle, HIP_CIPHER, the
 //! ESP suites, key files and certificates. No type of a provider shows: aws-lc-rs is the fast
-//! back end, RustCrypto's p256 and p384 sign where a signature must be reproducible.
+//! back end, RustCrypto the [`Backend::Portable`] one, which also has what aws-lc-rs lacks and signs
+//! where a signature must be reproducible. secp160r1 and the MODP groups are arithmetic of our own on
+//! crypto-bigint.
+//!
+//! Everything of RFC 7401 and 7402 that is not deprecated is here, the weak parts too. What is
+//! offered is decided in hip-core; identities of peers that are weak (DSA, ECDSA_LOW) are refused
+//! here already, unless [`HiPolicy`] takes them.
 //!
 //! What it may not do: IO, clocks, global randomness ([`rng::Rng`] is an argument), protocol.
 //!
@@ -14,8 +20,10 @@
 //!                                     └─> EspKeys -> EspSealer, EspOpener (hip-esp)
 //! ```
 //!
-//! RFCs: 7401 (HIPv2), 7402 (ESP), 7343 (ORCHIDv2), 5869 (HKDF), 5903 (ECP groups), 4106 and 3602
-//! (AES-GCM and AES-CBC in ESP), 4868 (HMAC-SHA-256-128), 6979 (deterministic ECDSA), 9374 (EdDSA).
+//! RFCs: 7401 (HIPv2), 7402 (ESP), 7343 (ORCHIDv2), 5869 (HKDF), 5903 (ECP groups), 3526 (MODP
+//! groups), 2536 (DSA), 3602, 4106, 4309, 4494, 4543 and 4868 (AES-CBC, AES-GCM, AES-CCM,
+//! AES-CMAC-96, AES-GMAC and HMAC-SHA-256-128 in ESP), 6979 (deterministic DSA and ECDSA), 9374
+//! (EdDSA); SEC 1 and SEC 2 (secp160r1).
 //!
 //! ```
 //! use hip_crypto::{dh::DhPrivate, hash::Rhash, keymat::Keymat, rng::SeededRng};

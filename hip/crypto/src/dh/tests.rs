@@ -264,6 +264,18 @@ fn wrong_points_and_other_forms_of_points_are_refused_on_every_curve() {
     }
 }
 
+/// CVE-2014-9221 and its like: group numbers that nobody has, or that are deprecated. 7401-5.2.7-02
+#[test]
+fn of_all_group_numbers_only_the_seven_of_the_registry_have_an_implementation() {
+    let known: Vec<u8> = (0..=255)
+        .filter(|number| {
+            let group = DhGroup::from_number(*number);
+            group.is_some_and(|group| DhPrivate::generate(group, &mut SeededRng::new(8)).is_ok())
+        })
+        .collect();
+    assert_eq!(known, [3, 4, 7, 8, 9, 10, 11]);
+}
+
 #[test]
 fn unusable_randomness_is_an_error_in_every_group() {
     for group in DhGroup::ALL {
