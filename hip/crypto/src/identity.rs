@@ -142,8 +142,8 @@ pub struct HostIdentity {
 impl HostIdentity {
     /// Makes a new key pair from the octets of `rng`, on the fast back end.
     ///
-    /// RSA primes come from the generator of the back end instead. They take tenths of a second, the
-    /// parameters of DSA seconds.
+    /// RSA primes come from the generator of the back end instead; they and the parameters of DSA
+    /// take tenths of a second.
     // 7401-3-01 and 7401-3-02: RSA and ECDSA; 7401-3-03: EdDSA, ECDSA_LOW and DSA too
     pub fn generate(algorithm: KeyAlgorithm, rng: &mut dyn Rng) -> Result<Self, CryptoError> {
         Self::with_key(algorithm, PrivateKey::generate(algorithm, rng)?)

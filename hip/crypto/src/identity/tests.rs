@@ -16,11 +16,12 @@ const KEYS: [KeyAlgorithm; 6] = [
     KeyAlgorithm::EcdsaSecp160r1,
     KeyAlgorithm::Dsa1024,
 ];
-const SEEDED: [KeyAlgorithm; 4] = [
+const SEEDED: [KeyAlgorithm; 5] = [
     KeyAlgorithm::EcdsaP256,
     KeyAlgorithm::EcdsaP384,
     KeyAlgorithm::Ed25519,
     KeyAlgorithm::EcdsaSecp160r1,
+    KeyAlgorithm::Dsa1024,
 ];
 const WEAK: HiPolicy = HiPolicy {
     allow_weak: true,
