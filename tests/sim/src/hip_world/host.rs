@@ -253,7 +253,7 @@ impl SimHost {
     fn carry_out(&mut self, now: Instant, output: Output) {
         match output {
             Output::Send { path, bytes } => {
-                self.outputs.push(HostOutput::Send(control(path, bytes)))
+                self.outputs.push(HostOutput::Send(control(path, bytes)));
             }
             Output::InstallInbound(parameters) => {
                 self.change_inbound(InboundCommand::Install(sa(parameters)));

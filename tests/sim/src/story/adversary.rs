@@ -21,9 +21,9 @@ pub(super) fn replay(seed: u64, log: &EventLog) -> Result<String> {
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
     reach(&mut world, b, a)?;
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         // Packets of an association that is no more are part of the loot.
-        world.restart(if seed % 2 == 0 { a } else { b });
+        world.restart(if seed.is_multiple_of(2) { a } else { b });
         reach(&mut world, a, b).or_else(|_| reach(&mut world, b, a))?;
         reach(&mut world, b, a)?;
     }

@@ -136,7 +136,7 @@ pub(super) fn crossing(seed: u64, log: &EventLog) -> Result<String> {
     let (a, b) = pair(&mut world, link);
     world.connect(a, b);
     let offset = world.rng.up_to(Duration::from_millis(250));
-    world.run_for(if seed % 4 == 0 {
+    world.run_for(if seed.is_multiple_of(4) {
         Duration::ZERO
     } else {
         offset

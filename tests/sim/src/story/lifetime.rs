@@ -20,7 +20,11 @@ pub(super) fn peer_restart(seed: u64, log: &EventLog) -> Result<String> {
     establish(&mut world, a, b)?;
     reach(&mut world, b, a)?;
     // Either side of the exchange may be the one that loses its state.
-    let (restarted, survivor) = if seed % 2 == 0 { (a, b) } else { (b, a) };
+    let (restarted, survivor) = if seed.is_multiple_of(2) {
+        (a, b)
+    } else {
+        (b, a)
+    };
     world.restart(restarted);
     let before = world.times_established(survivor, restarted);
     let start = world.now;
@@ -52,12 +56,12 @@ pub(super) fn close(seed: u64, log: &EventLog) -> Result<String> {
     let (a, b) = pair(&mut world, fair());
     establish(&mut world, a, b)?;
     reach(&mut world, b, a)?;
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         let address = world.address(a);
         world.network.set_link(a, address, harsh());
     }
     world.close(a, b);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         let offset = world.rng.up_to(Duration::from_millis(60));
         world.run_for(offset);
         world.close(b, a);
@@ -94,7 +98,11 @@ pub(super) fn reopen(seed: u64, log: &EventLog) -> Result<String> {
     // Within CLOSING, or when both ends are in or after CLOSED.
     let pause = world.rng.up_to(Duration::from_millis(200));
     world.run_for(pause);
-    let (from, to) = if seed % 2 == 0 { (a, b) } else { (b, a) };
+    let (from, to) = if seed.is_multiple_of(2) {
+        (a, b)
+    } else {
+        (b, a)
+    };
     let start = world.now;
     reach(&mut world, from, to)?;
     let took = world.now.saturating_duration_since(start);

@@ -180,7 +180,7 @@ pub(super) fn partition(seed: u64, log: &EventLog) -> Result<String> {
     let mut world = OverlayWorld::new(seed, log, 12, 12, &config);
     join_all(&mut world)?;
     let mut data = Data::store(&mut world, 20)?;
-    let is_left = |peer: usize| peer % 2 == 0;
+    let is_left = |peer: usize| peer.is_multiple_of(2);
     let (left, right): (Vec<_>, Vec<_>) = (0..world.len()).partition(|peer| is_left(*peer));
     world.partition(is_left);
     world
@@ -209,13 +209,17 @@ pub(super) fn partition(seed: u64, log: &EventLog) -> Result<String> {
 /// `overlay-over-hip`: everything the peers say travels inside ESP between simulated hosts.
 pub(super) fn over_hip(seed: u64, log: &EventLog) -> Result<String> {
     let identities: Vec<_> = (0..6).map(|index| identity(seed, index)).collect();
-    let carrier = if seed % 2 == 0 {
+    let carrier = if seed.is_multiple_of(2) {
         Carrier::Udp
     } else {
         Carrier::Raw
     };
     // One seed in three has a bad network under the associations.
-    let link = if seed % 3 == 0 { lossy() } else { fair() };
+    let link = if seed.is_multiple_of(3) {
+        lossy()
+    } else {
+        fair()
+    };
     let links = HipLinks::new(seed, log, &identities, &link, carrier);
     let mut world = OverlayWorld::over(links, seed, log, identities, 2, &config());
     join_all(&mut world)?;
