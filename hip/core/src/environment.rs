@@ -92,8 +92,9 @@ impl Environment {
             // Fails for mixed address families only, which no path has.
             let _ = write_checksum(&mut bytes, path.local.ip(), path.remote.ip());
         }
+        // RFC 7401 §5.1: the packet type is the third octet.
         let packet_type = bytes
-            .get(1)
+            .get(2)
             .and_then(|octet| PacketType::from_number(octet & 0x7f));
         if let Some(packet_type) = packet_type {
             self.stats.count_sent(packet_type);

@@ -23,6 +23,20 @@ fn four_packets_make_an_association_with_equal_keys_at_both_ends() {
 }
 
 #[test]
+fn every_packet_is_counted_by_its_type_at_both_ends() {
+    let mut pair = Pair::new();
+    pair.connect(A);
+    pair.run_for(SECOND);
+    use PacketType::{I1, I2, R1, R2};
+    for (end, sent, received) in [(A, [I1, I2], [R1, R2]), (B, [R1, R2], [I1, I2])] {
+        let stats = pair.ends[end].host.stats();
+        assert_eq!(sent.map(|kind| stats.sent(kind)), [1, 1]);
+        assert_eq!(received.map(|kind| stats.received(kind)), [1, 1]);
+        assert_eq!(received.map(|kind| stats.sent(kind)), [0, 0]);
+    }
+}
+
+#[test]
 fn the_greater_hit_can_be_initiator_too() {
     let mut pair = Pair::new();
     pair.connect(B);
