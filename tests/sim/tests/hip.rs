@@ -10,6 +10,7 @@ fn established(outcomes: &[Outcome]) -> usize {
     outcomes.iter().filter(failed).count()
 }
 
+/// 7401-4.4.3-11 7401-4.4.3-17 7401-6.9-07
 #[test]
 fn a_thousand_base_exchanges_under_loss_establish_or_fail_with_a_reason() {
     let outcomes = assert_all_hold("base-exchange", 1..=1_000);
@@ -24,6 +25,7 @@ fn damaged_packets_are_never_believed() {
     assert!(established >= 450, "only {established} of 500 established");
 }
 
+/// 7401-4.4.3-07 7401-4.4.3-14 7401-6.9-08
 #[test]
 fn crossing_exchanges_end_in_one_association() {
     assert_all_hold("crossing-exchange", 1..=600);
@@ -34,17 +36,20 @@ fn the_exchange_completes_on_every_rung_of_the_burst_loss_ladder() {
     assert_all_hold("burst-loss-ladder", 0..450);
 }
 
+/// 7401-4.4.3-25 7401-4.4.3-26 7402-6.5-06
 #[test]
 fn data_resumes_after_one_exchange_when_a_peer_lost_its_state() {
     assert_all_hold("peer-restart", 1..=200);
 }
 
+/// 7401-6.14-01 7401-6.14-03 7402-6.7-01
 #[test]
 fn both_ends_forget_a_closed_association_and_can_begin_anew() {
     assert_all_hold("close", 1..=120);
     assert_all_hold("reopen", 1..=200);
 }
 
+/// 7401-4.4.3-28
 #[test]
 fn traffic_keeps_an_association_and_silence_ends_it() {
     assert_all_hold("unused-association", 1..=60);
