@@ -111,6 +111,9 @@ fn two_hosts(lab: &Lab, options: &Options, story: &mut Story) -> Result<(), LabE
 
     story.chapter("Nothing leaves in clear, not even before bob is there");
     let file = lab.directory().join("router.pcap");
+    for host in [&net.a.namespace, &net.b.namespace] {
+        host.udp_segmentation("eth0", false)?;
+    }
     let capture = Capture::start(&net.router, "net-a", &file)?;
     alice.start()?;
     let early = net
@@ -141,11 +144,12 @@ fn two_hosts(lab: &Lab, options: &Options, story: &mut Story) -> Result<(), LabE
 
     unmodified_programs(lab, &net, &alice, &bob_hit, story)?;
     let pcap = capture.stop()?;
-    check_capture(&pcap, &keys, story)?;
     if let Some(keep) = &options.keep {
         keep_files(keep, &pcap, &keys)?;
         story.say(format!("capture and keys kept in {}", keep.display()));
     }
+    check_capture(&pcap, &keys, story)?;
+    speed(&net, &bob_hit, story)?;
     moving(lab, &net, &mut alice, &bob_hit, story)?;
     alice.stop()?;
     bob.stop()
@@ -175,7 +179,7 @@ fn unmodified_programs(
     let (a, b) = (&net.a.namespace, &net.b.namespace);
     story.say(format!("ping HIT: {}", programs::ping(a, bob_hit, 5)?));
     story.say(format!("ping LSI {lsi}: {}", programs::ping(a, &lsi, 5)?));
-    let site = programs::Site::create(&lab.directory().join("www"), 32 << 20)?;
+    let site = programs::Site::create(&lab.directory().join("www"), 8 << 20)?;
     let _httpd = site.serve(b)?;
     for host in [format!("[{bob_hit}]"), lsi] {
         let sum = programs::download(a, &format!("http://{host}:8080/file"))?;
@@ -184,9 +188,16 @@ fn unmodified_programs(
                 "curl from {host}: the file arrived changed"
             )));
         }
-        story.say(format!(
-            "curl http://{host}:8080/file: 32 MiB, sha256 equal"
-        ));
+        story.say(format!("curl http://{host}:8080/file: 8 MiB, sha256 equal"));
+    }
+    Ok(())
+}
+
+fn speed(net: &TwoNetworks, bob_hit: &str, story: &mut Story) -> Result<(), LabError> {
+    story.chapter("How fast");
+    let (a, b) = (&net.a.namespace, &net.b.namespace);
+    for host in [a, b] {
+        host.udp_segmentation("eth0", true)?;
     }
     let tunnel = programs::iperf3(a, b, bob_hit, 3)?;
     let raw = programs::iperf3(a, b, &net.b.v4.to_string(), 3)?;
@@ -292,9 +303,17 @@ fn overlay(lab: &Lab, options: &Options, story: &mut Story) -> Result<(), LabErr
     for peer in &peers {
         peer.ask(&["wait", "overlay", "--peers", &(size - 1).min(3).to_string()])?;
     }
+    let map = peers[0].ask(&["overlay", "map"])?;
+    let ring: Vec<&str> = map["nodes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|n| n["name"].as_str())
+        .collect();
     story.say(format!(
-        "{size} daemons joined one ring: {}",
-        peers[0].hipctl(&["overlay", "map"])?.lines().count()
+        "{size} daemons joined one ring; {} sees {}",
+        peers[0].name(),
+        ring.join(", ")
     ));
     let stored = peers[0].ask(&["overlay", "put", "greeting", "hello from the first peer"])?;
     story.say(format!(

@@ -116,6 +116,16 @@ impl Namespace {
             .map(drop)
     }
 
+    /// Switches UDP segmentation by the device on or off. A veth device with it hands super-packets of up to
+    /// 64 KiB on as they are; without it every datagram crosses by itself, as a capture should show it.
+    pub fn udp_segmentation(&self, interface: &str, on: bool) -> Result<(), LabError> {
+        let state = if on { "on" } else { "off" };
+        self.run(&format!(
+            "ethtool -K {interface} tx-udp-segmentation {state}"
+        ))
+        .map(drop)
+    }
+
     /// Lets the namespace forward IPv4 and IPv6.
     pub fn forward(&self) -> Result<(), LabError> {
         self.enter(|| {

@@ -198,6 +198,9 @@ fn tshark_finds_good_checksums_and_decrypts_with_the_written_keys() -> Result<()
             mut b,
             hit_b,
         } = two(&lab, carrier, &format!("[keylog]\ndir = {keys:?}\n"))?;
+        for host in [&net.a, &net.b] {
+            host.namespace.udp_segmentation("eth0", false)?;
+        }
         let file = lab.directory().join("keys.pcap");
         let watch = Capture::start(&net.b.namespace, "eth0", &file)?;
         a.start()?;
