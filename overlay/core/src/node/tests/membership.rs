@@ -133,6 +133,32 @@ fn a_restarted_peer_joins_again() {
     world.assert_ring();
 }
 
+#[test]
+fn a_peer_that_restarts_before_its_death_is_noticed_joins_again() {
+    let (mut world, ids) = World::joined(23, 6);
+    world
+        .put(
+            ids[1],
+            "kept",
+            KindId::USER_SINGLE,
+            Selector::Single,
+            "value",
+        )
+        .unwrap();
+    world.run(secs(2));
+    for restarted in [ids[2], ids[5], ids[3]] {
+        world.kill(restarted, false);
+        world.run(secs(1));
+        world.start(restarted);
+        assert_eq!(world.ask(restarted, Command::Join), Ok(Answer::Joined));
+        world.run(secs(20));
+        assert_eq!(world.ring().len(), 6);
+        world.assert_ring();
+        let value = world.get_single(restarted, "kept");
+        assert_eq!(value.as_deref(), Some("value"));
+    }
+}
+
 /// 6940-10.9-01 6940-10.9-04 6940-6.4.2.2-05
 #[test]
 fn a_peer_can_leave_and_come_back() {
