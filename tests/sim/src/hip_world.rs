@@ -45,6 +45,8 @@ pub struct HipWorld {
     pub network: Network,
     /// Random numbers of the story itself.
     pub rng: SimRng,
+    /// Whether public hosts added from now on have IPv6 addresses instead of IPv4 ones.
+    pub ipv6: bool,
     hosts: Vec<SimHost>,
     ledger: Ledger,
     log: EventLog,
@@ -69,6 +71,7 @@ impl HipWorld {
             now: Instant::ZERO,
             network: Network::new(rng.next_u64()),
             rng,
+            ipv6: false,
             hosts: Vec::new(),
             ledger: Ledger::default(),
             log: log.clone(),
@@ -111,14 +114,14 @@ impl HipWorld {
     ) -> HostId {
         let id = self.network.add_host();
         let last = (id.0 + 1) as u8;
-        let address = if realm == INTERNET {
-            Ipv4Addr::new(192, 0, 2, last)
-        } else {
-            Ipv4Addr::new(10, 0, 0, last)
+        let address = match (realm == INTERNET, self.ipv6) {
+            (true, false) => IpAddr::from([192, 0, 2, last]),
+            (true, true) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)]),
+            (false, _) => IpAddr::from([10, 0, 0, last]),
         };
-        self.network.attach(id, realm, address.into(), link);
+        self.network.attach(id, realm, address, link);
         let seed = self.seed.wrapping_mul(256).wrapping_add(u64::from(last));
-        let addresses = vec![address.into()];
+        let addresses = vec![address];
         let host = SimHost::new(id, identity, seed, config, addresses, self.now);
         self.note(format_args!("{id} is {} at {address}", host.hit));
         self.hosts.push(host);

@@ -39,8 +39,10 @@ pub(super) fn fair() -> LinkConfig {
     }
 }
 
-/// Two public hosts that know each other; the first is behind `link`. The seed chooses the carrier.
+/// Two public hosts that know each other; the first is behind `link`. The seed chooses the
+/// carrier and the IP version.
 pub(super) fn pair(world: &mut HipWorld, link: LinkConfig) -> (HostId, HostId) {
+    world.ipv6 = world.rng.chance(Chance::percent(50));
     let (a, b) = (world.add_host(link), world.add_host(fair()));
     let carrier = if world.rng.chance(Chance::percent(50)) {
         Carrier::Udp
