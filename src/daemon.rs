@@ -251,7 +251,7 @@ fn protocol_config(config: &Config, r1_counter: u64) -> HostConfig {
         udp_port: config.network.udp_port,
         dh_groups: hip.dh_groups.iter().copied().map(dh_group).collect(),
         esp_suites: hip.esp_suites.iter().copied().map(esp_suite).collect(),
-        // Naming the suite is the explicit wish RFC 7402 §3.3.5 asks for.
+        // 7402-3.3.5-06: naming the suite is the policy that allows it.
         allow_auth_only_esp: hip.esp_suites.contains(&EspSuiteName::NullSha256),
         r1_counter,
         ..HostConfig::default()

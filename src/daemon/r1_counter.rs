@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use crate::api::{ApiError, ErrorCode};
 
+// 7401-4.1.4-04: kept over restarts.
 /// Values reserved ahead. One is used in minutes, and the reserve is renewed every hour.
 const AHEAD: u64 = 1024;
 

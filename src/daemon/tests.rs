@@ -4,6 +4,7 @@ use super::r1_counter::Reserve;
 use super::*;
 use crate::api::{Associations, Hosts, KnownHost};
 
+/// 7401-4.1.4-04
 #[test]
 fn the_r1_counter_never_goes_back() {
     let dir = tempfile::tempdir().expect("scratch directory");
@@ -85,6 +86,7 @@ fn one_state_directory_serves_one_daemon() {
     lock_state(&state).expect("free again");
 }
 
+/// 7402-3.3.5-06
 #[test]
 fn the_configuration_reaches_the_protocol() {
     let text = "[hip]\nual_seconds = 60\npuzzle_difficulty = 3\ndh_groups = [\"p384\"]\n\

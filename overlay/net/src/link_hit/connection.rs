@@ -119,6 +119,7 @@ async fn write_frames(
     mut queue: mpsc::Receiver<Outgoing>,
     failed: Arc<Notify>,
 ) {
+    // 6940-6.6.2-02: from 0 on each connection, one more for each frame.
     let mut sequence = 0_u32;
     let mut bytes = Vec::new();
     while let Some(first) = queue.recv().await {
@@ -176,7 +177,7 @@ where
                 continue;
             };
             if let Some(acks) = acks.upgrade() {
-                // A full queue means the peer does not read; it can do without this receipt.
+                // 6940-6.6.2-03: at once. A full queue means the peer does not read; it can do without this receipt.
                 let _ = acks.try_send(Outgoing::Ack(state.receive(sequence)));
             }
             if !report(message).await {

@@ -210,6 +210,7 @@ async fn garbage_and_oversize_frames_end_the_link_and_strangers_get_none() {
     assert!(matches!(stream.read(&mut [0; 1]).await, Ok(0) | Err(_)));
 }
 
+/// 6940-6.6.2-03 6940-6.6.2-05
 #[tokio::test]
 async fn a_message_is_acknowledged_with_the_bits_of_those_before() {
     let (_, b, first, second) = pair();
@@ -228,6 +229,25 @@ async fn a_message_is_acknowledged_with_the_bits_of_those_before() {
     assert_eq!(acks[..9], [129, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(acks[9..14], [129, 0, 0, 0, 1]);
     assert_ne!(acks[14..18], [0; 4], "frame 0 was received before frame 1");
+}
+
+/// 6940-6.6.2-02
+#[tokio::test]
+async fn frames_are_numbered_from_zero_on_each_connection() {
+    let (_, b, first, second) = pair();
+    let mut bob = Links::start(second).expect("listens");
+    for _ in 0..2 {
+        let mut stream = connect(&first, b).await.expect("connects");
+        let LinkChange::Up(a) = bob.next().await.pop().expect("a link") else {
+            panic!("a link comes up");
+        };
+        bob.send(a, vec![7]);
+        bob.send(a, vec![8]);
+        let mut frames = [0; 18];
+        stream.read_exact(&mut frames).await.expect("two frames");
+        assert_eq!(frames[..9], [128, 0, 0, 0, 0, 0, 0, 1, 7]);
+        assert_eq!(frames[9..], [128, 0, 0, 0, 1, 0, 0, 1, 8]);
+    }
 }
 
 #[tokio::test]
