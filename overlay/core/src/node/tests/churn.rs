@@ -80,17 +80,22 @@ fn story(seed: u64) {
         world.run(secs(100));
         world.assert_ring();
         let reader = chance.pick(&world.ring());
-        for number in 0..VALUES {
-            let name = format!("value {number}");
-            assert_eq!(world.get_single(reader, &name), Some(name.clone()));
-            let resource = ResourceId::from_name(name.as_bytes());
-            for holder in world.holders(resource) {
-                let holds = world.nodes[&holder]
-                    .store
-                    .keys()
-                    .any(|(held, _)| *held == resource);
-                assert!(holds, "{holder} lacks {name}");
-            }
+        assert_all_values(&mut world, reader);
+    }
+}
+
+/// Every value is read, and is at its three holders.
+fn assert_all_values(world: &mut World, reader: NodeId) {
+    for number in 0..VALUES {
+        let name = format!("value {number}");
+        assert_eq!(world.get_single(reader, &name), Some(name.clone()));
+        let resource = ResourceId::from_name(name.as_bytes());
+        for holder in world.holders(resource) {
+            let holds = world.nodes[&holder]
+                .store
+                .keys()
+                .any(|(held, _)| *held == resource);
+            assert!(holds, "{holder} lacks {name}");
         }
     }
 }
