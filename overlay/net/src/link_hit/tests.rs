@@ -234,13 +234,11 @@ async fn a_message_is_acknowledged_with_the_bits_of_those_before() {
 /// 6940-6.6.2-02
 #[tokio::test]
 async fn frames_are_numbered_from_zero_on_each_connection() {
-    let (_, b, first, second) = pair();
+    let (a, b, first, second) = pair();
     let mut bob = Links::start(second).expect("listens");
     for _ in 0..2 {
         let mut stream = connect(&first, b).await.expect("connects");
-        let LinkChange::Up(a) = bob.next().await.pop().expect("a link") else {
-            panic!("a link comes up");
-        };
+        until(&mut bob, &LinkChange::Up(a)).await;
         bob.send(a, vec![7]);
         bob.send(a, vec![8]);
         let mut frames = [0; 18];
