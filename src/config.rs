@@ -1,6 +1,6 @@
 //! The configuration file as types: every key optional, every default written beside its key.
 //!
-//! One table (the [`configuration!`] call below) gives the types, the defaults, the sample
+//! One table (the `configuration!` call below) gives the types, the defaults, the sample
 //! file, the list of known keys for the nearest-name hint, and `hipctl config show`.
 
 mod check;

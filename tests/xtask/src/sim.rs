@@ -39,10 +39,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             );
         }
         if !outcome.ok() {
-            println!(
-                "seed {seed}: {}\n  replay: cargo xtask sim --story {name} --seed {seed}",
-                outcome.verdict()
-            );
+            if options.count > 1 {
+                println!("seed {seed}: {}", outcome.verdict());
+            }
             failed.push(seed);
         }
     }
