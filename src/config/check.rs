@@ -221,10 +221,9 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The line of an octet, from 1; what is missing at the end is missing on the last line.
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+    let before = text.bytes().take(offset);
+    let line = before.filter(|byte| *byte == b'\n').count() + 1;
+    line.min(text.lines().count().max(1))
 }

@@ -1,5 +1,8 @@
 //! Golden tests: each mistake an operator makes gets this exact line.
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 fn message(text: &str) -> String {
@@ -104,6 +107,10 @@ fn mistakes_are_named_by_line_key_and_nearest_name() {
             "[network\nx = 1",
             "hipd.toml:1: unclosed table, expected `]`",
         ),
+        (
+            "[overlay]\nname = \"\"\"x\n",
+            "hipd.toml:2: invalid multi-line basic string, expected `\"`",
+        ),
     ];
     for (text, expected) in golden {
         assert_eq!(message(text), expected, "for the file:\n{text}");
@@ -125,7 +132,15 @@ fn the_sample_lists_every_key_and_uncommented_it_is_the_default() {
             info.path()
         );
     }
-    let uncommented: String = sample
+    assert_eq!(
+        Config::parse(&uncommented(&sample), Path::new("sample")),
+        Ok(Config::default())
+    );
+}
+
+/// The sample with every value in effect.
+fn uncommented(sample: &str) -> String {
+    sample
         .lines()
         .filter_map(|line| match line.strip_prefix("# ") {
             Some(rest) => rest
@@ -134,9 +149,50 @@ fn the_sample_lists_every_key_and_uncommented_it_is_the_default() {
                 .map(|_| format!("{rest}\n")),
             None => line.starts_with('[').then(|| format!("{line}\n")),
         })
-        .collect();
-    assert_eq!(
-        Config::parse(&uncommented, Path::new("sample")),
-        Ok(Config::default())
-    );
+        .collect()
+}
+
+/// Other text in some places of the sample.
+fn edited(edits: &[(Index, Index, String)]) -> String {
+    let mut text: Vec<char> = uncommented(&Config::sample()).chars().collect();
+    for (from, length, replacement) in edits {
+        let from = from.index(text.len());
+        let to = text.len().min(from + length.index(16));
+        text.splice(from..to, replacement.chars());
+    }
+    text.into_iter().collect()
+}
+
+fn assert_read_or_refused(text: &str) -> Result<(), TestCaseError> {
+    match Config::parse(text, Path::new("hipd.toml")) {
+        Ok(config) => {
+            let written = toml::to_string(&config).expect("every value has a form in TOML");
+            let again = Config::parse(&written, Path::new("written"));
+            prop_assert_eq!(again, Ok(config));
+        }
+        Err(error) => {
+            let line = error.line.unwrap_or(1);
+            prop_assert!((1..=text.lines().count().max(1)).contains(&line), "{error}");
+            let error = error.to_string();
+            prop_assert!(!error.chars().any(char::is_control), "{error:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_with_a_line_that_exists(text in "(?s).{0,200}") {
+        assert_read_or_refused(&text)?;
+    }
+
+    #[test]
+    fn any_edit_of_the_sample_is_read_or_refused_with_a_line_that_exists(
+        edits in proptest::collection::vec(
+            (any::<Index>(), any::<Index>(), "[\\[\\]=\".\n0-9a-z_é\u{1b} -]{0,8}"),
+            0..4,
+        ),
+    ) {
+        assert_read_or_refused(&edited(&edits))?;
+    }
 }
