@@ -147,17 +147,33 @@ impl WidePlace {
 }
 
 pub(super) fn run(args: &OverlayArgs, common: &Common, out: &mut Out) -> Result<(), ApiError> {
-    let ask = |request| Request::Overlay(request);
+    let request = Request::Overlay(request_for(&args.action)?);
     match &args.action {
-        Action::Status => ask_and_show(common, out, ask(OverlayRequest::Status), render_status),
-        Action::Join => ask_and_show(common, out, ask(OverlayRequest::Join), render_status),
-        Action::Leave => ask_and_show(common, out, ask(OverlayRequest::Leave), render_status),
-        Action::Map { limit } => ask_and_show(
-            common,
-            out,
-            ask(OverlayRequest::Map { limit: *limit }),
-            render_map,
-        ),
+        Action::Status | Action::Join | Action::Leave => {
+            ask_and_show(common, out, request, render_status)
+        }
+        Action::Map { .. } => ask_and_show(common, out, request, render_map),
+        Action::Put { .. } => ask_and_show(common, out, request, |stored| {
+            render_stored(stored, "stored")
+        }),
+        Action::Remove { .. } => ask_and_show(common, out, request, |stored| {
+            render_stored(stored, "removed")
+        }),
+        Action::Get { .. } => ask_and_show(common, out, request, render_values),
+        Action::Stat { .. } => ask_and_show(common, out, request, render_stat),
+        Action::Ping { .. } => ask_and_show(common, out, request, |pong: &OverlayPinged| {
+            format!("{} answered after {:.2} ms", pong.node_id, pong.took_ms)
+        }),
+        Action::Route { .. } => ask_and_show(common, out, request, render_route),
+    }
+}
+
+fn request_for(action: &Action) -> Result<OverlayRequest, ApiError> {
+    Ok(match action {
+        Action::Status => OverlayRequest::Status,
+        Action::Join => OverlayRequest::Join,
+        Action::Leave => OverlayRequest::Leave,
+        Action::Map { limit } => OverlayRequest::Map { limit: *limit },
         Action::Put {
             resource,
             value,
@@ -165,55 +181,31 @@ pub(super) fn run(args: &OverlayArgs, common: &Common, out: &mut Out) -> Result<
             append,
             hex,
             lifetime,
-        } => {
-            let request = OverlayRequest::Put {
-                resource: resource.clone(),
-                slot: place.slot(*append),
-                value: value_of(value, *hex)?,
-                lifetime_seconds: *lifetime,
-            };
-            ask_and_show(common, out, ask(request), |stored| {
-                render_stored(stored, "stored")
-            })
-        }
-        Action::Get { resource, place } => {
-            let request = OverlayRequest::Get {
-                resource: resource.clone(),
-                slot: place.slot(),
-            };
-            ask_and_show(common, out, ask(request), render_values)
-        }
-        Action::Stat { resource, place } => {
-            let request = OverlayRequest::Stat {
-                resource: resource.clone(),
-                slot: place.slot(),
-            };
-            ask_and_show(common, out, ask(request), render_stat)
-        }
-        Action::Remove { resource, place } => {
-            let request = OverlayRequest::Remove {
-                resource: resource.clone(),
-                slot: place.slot(false),
-            };
-            ask_and_show(common, out, ask(request), |stored| {
-                render_stored(stored, "removed")
-            })
-        }
-        Action::Ping { target } => {
-            let request = OverlayRequest::Ping {
-                target: target.clone(),
-            };
-            ask_and_show(common, out, ask(request), |pong: &OverlayPinged| {
-                format!("{} answered after {:.2} ms", pong.node_id, pong.took_ms)
-            })
-        }
-        Action::Route { target } => {
-            let request = OverlayRequest::Route {
-                target: target.clone(),
-            };
-            ask_and_show(common, out, ask(request), render_route)
-        }
-    }
+        } => OverlayRequest::Put {
+            resource: resource.clone(),
+            slot: place.slot(*append),
+            value: value_of(value, *hex)?,
+            lifetime_seconds: *lifetime,
+        },
+        Action::Get { resource, place } => OverlayRequest::Get {
+            resource: resource.clone(),
+            slot: place.slot(),
+        },
+        Action::Stat { resource, place } => OverlayRequest::Stat {
+            resource: resource.clone(),
+            slot: place.slot(),
+        },
+        Action::Remove { resource, place } => OverlayRequest::Remove {
+            resource: resource.clone(),
+            slot: place.slot(false),
+        },
+        Action::Ping { target } => OverlayRequest::Ping {
+            target: target.clone(),
+        },
+        Action::Route { target } => OverlayRequest::Route {
+            target: target.clone(),
+        },
+    })
 }
 
 fn value_of(value: &str, hex: bool) -> Result<Octets, ApiError> {
