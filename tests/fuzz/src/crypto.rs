@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use hip_crypto::backend::Backend;
 use hip_crypto::cert::HostCertificate;
 use hip_crypto::cipher;
 use hip_crypto::dh::DhPrivate;
-use hip_crypto::identity::{HostIdentity, PublicIdentity};
+use hip_crypto::identity::{HiPolicy, PublicIdentity};
 use hip_crypto::keyfile::{decode_pem, encode_pem};
 use hip_crypto::orchid::hit_of;
 use hip_crypto::rng::SeededRng;
@@ -15,8 +16,12 @@ use hip_wire::param::{Encrypted, HostId};
 use hip_wire::registry::{DhGroup, HiAlgorithm, HipCipher, ParamType};
 
 const MESSAGE: &[u8] = b"signed by openssl";
-const SIGNATURES: &str = include_str!("../../../hip/crypto/tests/vectors/openssl/signatures.txt");
-const PEMS: [(&str, &str); 4] = [
+/// The key of the file, or the key and how the signature came about; then the signature.
+const SIGNATURES: &str = concat!(
+    include_str!("../../../hip/crypto/tests/vectors/openssl/signatures.txt"),
+    include_str!("../../../hip/crypto/tests/vectors/openssl/weak-signatures.txt")
+);
+const PEMS: [(&str, &str); 6] = [
     (
         "ecdsa-p256",
         include_str!("../../../hip/crypto/tests/vectors/openssl/ecdsa-p256.pem"),
@@ -33,6 +38,26 @@ const PEMS: [(&str, &str); 4] = [
         "rsa-2048",
         include_str!("../../../hip/crypto/tests/vectors/openssl/rsa-2048.pem"),
     ),
+    (
+        "ecdsa-secp160r1 openssl",
+        include_str!("../../../hip/crypto/tests/vectors/openssl/ecdsa-secp160r1.pem"),
+    ),
+    (
+        "dsa-1024 openssl",
+        include_str!("../../../hip/crypto/tests/vectors/openssl/dsa-1024.pem"),
+    ),
+];
+
+/// Every algorithm, on each back end.
+const BACKENDS: [HiPolicy; 2] = [
+    HiPolicy {
+        allow_weak: true,
+        backend: Backend::Fast,
+    },
+    HiPolicy {
+        allow_weak: true,
+        backend: Backend::Portable,
+    },
 ];
 
 /// The public key of a HOST_ID: the algorithm number in one octet, then the HI.
@@ -43,50 +68,75 @@ pub fn crypto_host_identity(data: &[u8]) {
     let Some(algorithm) = HiAlgorithm::from_number(u16::from(*number)) else {
         return;
     };
-    let Ok(identity) = PublicIdentity::from_hi(algorithm, hi) else {
+    let strict = PublicIdentity::from_hi(algorithm, hi);
+    let [fast, portable] =
+        BACKENDS.map(|policy| PublicIdentity::from_hi_with(policy, algorithm, hi));
+    assert_eq!(fast.is_ok(), portable.is_ok(), "the back ends disagree");
+    let weak = matches!(algorithm, HiAlgorithm::Dsa | HiAlgorithm::EcdsaLow);
+    assert_eq!(strict.is_ok(), fast.is_ok() && !weak);
+    let (Ok(identity), Ok(portable)) = (fast, portable) else {
         return;
     };
     assert_eq!((identity.algorithm(), identity.hi()), (algorithm, hi));
     assert_eq!(identity.hit(), hit_of(algorithm, hi));
     assert!(identity.hit().is_orchid());
     // A key under which anything is a signature would be nobody's.
-    for octet in [0, 1, 0xff] {
-        for length in [0, 63, 64, 96, 256, hi.len().saturating_sub(4)] {
-            assert!(identity.verify(MESSAGE, &vec![octet; length]).is_err());
+    for octet in [0, 1, 3, 0xff] {
+        for length in [0, 41, 42, 63, 64, 96, 256, hi.len().saturating_sub(4)] {
+            let mut signature = vec![octet; length];
+            assert!(identity.verify(MESSAGE, &signature).is_err());
+            assert!(portable.verify(MESSAGE, &signature).is_err());
+            // DSA begins with the size of the key, and these numbers are small.
+            signature
+                .iter_mut()
+                .skip(1)
+                .step_by(2)
+                .for_each(|low| *low = 0);
+            if let (Some(first), Some(size)) = (signature.first_mut(), hi.first()) {
+                *first = *size;
+            }
+            assert!(identity.verify(MESSAGE, &signature).is_err());
         }
     }
 }
 
+/// A public key on both back ends, and a signature that openssl made with its private key.
+type Signer = ([PublicIdentity; 2], Vec<u8>);
+
 /// Signatures over one message by keys of each kind, one octet saying whose.
 pub fn crypto_signature(data: &[u8]) {
-    /// The keys, and a signature that openssl made with each.
-    static KEYS: LazyLock<Vec<(HostIdentity, Vec<u8>)>> = LazyLock::new(|| {
-        let signed = |(name, key): &(&str, &str)| {
-            let line = SIGNATURES.lines().find_map(|line| line.strip_prefix(name));
-            let digits = line.expect("one for each key").trim().as_bytes();
-            let octet = |pair| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16);
-            let signature = digits.chunks(2).map(|pair| octet(pair).expect("hex"));
-            (decode_pem(key).expect("a good key"), signature.collect())
-        };
-        PEMS.iter().map(signed).collect()
-    });
+    static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| PEMS.iter().map(signer).collect());
     let Some((which, signature)) = data.split_first() else {
         return;
     };
-    let (key, good) = &KEYS[usize::from(*which) % KEYS.len()];
-    let other = key.public().verify(b"another message", signature);
+    let ([key, portable], good) = &SIGNERS[usize::from(*which) % SIGNERS.len()];
+    let other = key.verify(b"another message", signature);
     assert!(other.is_err(), "one signature for two messages");
-    if key.public().verify(MESSAGE, signature).is_ok() {
+    let valid = key.verify(MESSAGE, signature).is_ok();
+    let twin = portable.verify(MESSAGE, signature).is_ok();
+    assert_eq!(valid, twin, "the back ends disagree");
+    if valid {
         assert_eq!(signature.len(), good.len());
-        let compared = match key.public().algorithm() {
+        let compared = match key.algorithm() {
             // Two values of s belong to each r.
             HiAlgorithm::Ecdsa => good.len() / 2,
-            // openssl made four, with other salts.
-            HiAlgorithm::Rsa => 0,
-            _ => good.len(),
+            // The corpus has several, with other salts or nonces.
+            HiAlgorithm::Rsa | HiAlgorithm::Dsa | HiAlgorithm::EcdsaLow => 0,
+            HiAlgorithm::EdDsa => good.len(),
         };
         assert_eq!(signature[..compared], good[..compared], "a forgery");
     }
+}
+
+fn signer((name, key): &(&str, &str)) -> Signer {
+    let line = SIGNATURES.lines().find_map(|line| line.strip_prefix(name));
+    let digits = line.expect("one for each key").trim().as_bytes();
+    let octet = |pair| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16);
+    let signature = digits.chunks(2).map(|pair| octet(pair).expect("hex"));
+    let key = decode_pem(key).expect("a good key");
+    let (algorithm, hi) = (key.public().algorithm(), key.public().hi());
+    let on = |policy| PublicIdentity::from_hi_with(policy, algorithm, hi).expect("a good key");
+    (BACKENDS.map(on), signature.collect())
 }
 
 /// A self-signed certificate in DER.
