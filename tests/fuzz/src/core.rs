@@ -206,11 +206,9 @@ impl Network {
         let peer = self.hit(1 - end);
         match operation & 15 {
             0 => self.connect(end),
-            1..=4 => {
-                if !self.flights.is_empty() {
-                    let flight = self.flights.remove(0);
-                    self.deliver(&flight);
-                }
+            1..=4 if !self.flights.is_empty() => {
+                let flight = self.flights.remove(0);
+                self.deliver(&flight);
             }
             5 if !self.flights.is_empty() => drop(self.flights.remove(0)),
             6 => self.play_back(program, |_, _| {}),

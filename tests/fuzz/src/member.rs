@@ -289,7 +289,7 @@ impl World {
                 },
                 value: Some(program.octets().to_vec()),
                 lifetime: Duration::from_secs(1 << program.pick(24)),
-                generation: u64::from(program.octet()),
+                generation: generation(program),
                 storage_time: None,
             }),
             4 | 5 => Command::Fetch(fetch(Vec::new())),
@@ -321,12 +321,12 @@ impl World {
     /// An answer to a request of the peer, true or not.
     fn answer(&mut self, program: &mut Program<'_>, member: &Member) {
         let back = program.pick(4);
-        let requests = self.received.iter().rev().filter_map(|bytes| {
+        let mut requests = self.received.iter().rev().filter_map(|bytes| {
             let (header, rest) = ForwardingHeader::parse(bytes).ok()?;
             let code = u16::from_be_bytes(*rest.first_chunk()?);
             is_request(code).then_some((header.transaction_id, code))
         });
-        let Some((transaction, code)) = requests.skip(back).next() else {
+        let Some((transaction, code)) = requests.nth(back) else {
             return;
         };
         let body = self.answer_body(program, code);
@@ -531,7 +531,7 @@ impl World {
             resource,
             specifiers: vec![DataSpecifier {
                 kind,
-                generation: u64::from(program.octet() % 4),
+                generation: generation(program),
                 model_specifier: specifier.to_bytes().expect("small"),
             }],
         }
@@ -541,7 +541,7 @@ impl World {
     fn values(&self, program: &mut Program<'_>, resource: ResourceId) -> KindData {
         let (kind, model) = self.kind(program);
         let mut values = Writer::new();
-        let generation = u64::from(program.octet() % 4);
+        let generation = generation(program);
         for _ in 0..program.pick(4) {
             self.value(program, resource, kind, model)
                 .encode(&mut values);
@@ -590,5 +590,13 @@ impl World {
             signature: signer.sign(&input.finish().expect("small")),
             value,
         }
+    }
+}
+
+/// 0 means none; both ends of the range.
+fn generation(program: &mut Program<'_>) -> u64 {
+    match program.octet() {
+        0xff => u64::MAX,
+        octet => u64::from(octet % 4),
     }
 }

@@ -139,7 +139,7 @@ impl Node {
         // §7: later values of ours have later storage times, however fast they follow.
         let storage_time = store
             .storage_time
-            .unwrap_or_else(|| self.wall_ms.max(self.last_storage_time + 1));
+            .unwrap_or_else(|| self.wall_ms.max(self.last_storage_time.saturating_add(1)));
         self.last_storage_time = self.last_storage_time.max(storage_time);
         // 6940-7.4.1.3-01
         let value = store.value.as_deref();

@@ -121,7 +121,8 @@ impl Store {
             group.generation
         } else {
             // 6940-7.4.1.1-25 6940-7.4.1.1-26 6940-7.4.1.1-27
-            group.generation + 1
+            // Replicas choose the counter, so it may be at its end; 0 says that there is nothing.
+            group.generation.checked_add(1).unwrap_or(1)
         };
         Ok(Plan {
             key,

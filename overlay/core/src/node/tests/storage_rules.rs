@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use super::harness::{World, test_config};
+use super::harness::{WALL_START, World, test_config};
 use crate::command::{Command, CommandResult, Selector};
 use crate::config::KindId;
 use crate::id::{NodeId, ResourceId};
 use crate::ring::Position;
+use crate::wire::Encode;
 use crate::wire::body::{Body, ErrorCode};
 use crate::wire::contents::parse_body;
 use crate::wire::header::ForwardingHeader;
-use crate::wire::storage::{DataSpecifier, FindKindData, FindReq, SpecifierReq, StoreReq};
+use crate::wire::storage::{
+    DataSpecifier, FindKindData, FindReq, KindData, Place, SpecifierReq, StoreReq, StoredData,
+};
 
 const SINGLE: KindId = KindId::USER_SINGLE;
 
@@ -90,6 +93,45 @@ fn replicas_take_over_the_generation_counter() {
     for node in world.nodes.values() {
         assert_eq!(node.store.generation(&key), 3);
     }
+}
+
+#[test]
+fn a_generation_counter_at_its_end_begins_again_at_one() {
+    let (mut world, _) = World::joined(128, 3);
+    let resource = ResourceId::from_name(b"endless");
+    let mut ring = world.ring();
+    ring.sort_by_key(|id| Position::from(resource).distance_to((*id).into()));
+    let value = Some(b"first".to_vec());
+    let writer = &world.nodes[&ring[1]];
+    let signature = writer.security.sign_data(
+        &resource,
+        SINGLE,
+        WALL_START,
+        &Place::Single,
+        value.as_deref(),
+    );
+    let data = StoredData {
+        storage_time: WALL_START,
+        lifetime: 3600,
+        place: Place::Single,
+        value,
+        signature: signature.unwrap(),
+    };
+    let replica = StoreReq {
+        resource,
+        replica_number: 1,
+        kinds: vec![KindData {
+            kind: SINGLE,
+            generation: u64::MAX,
+            values: data.to_bytes().unwrap(),
+        }],
+    };
+    let responsible = world.nodes.get_mut(&ring[0]).unwrap();
+    responsible.on_store_request(ring[1], &replica).unwrap();
+    let key = (resource, SINGLE);
+    assert_eq!(responsible.store.generation(&key), u64::MAX);
+    put(&mut world, ring[1], "endless", "second").unwrap();
+    assert_eq!(world.nodes[&ring[0]].store.generation(&key), 1);
 }
 
 /// 6940-7.4.2.1-08
