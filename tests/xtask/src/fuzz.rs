@@ -17,7 +17,7 @@ pub(crate) struct Options {
     seconds: u64,
 }
 
-/// Coverage-guided runs by cargo-fuzz (nightly toolchain and cargo-fuzz needed).
+/// Coverage-guided runs by cargo-fuzz; without it or a nightly toolchain the seeded ones.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let directory = root().join("tests/fuzz");
     let fuzz = || {
@@ -25,10 +25,23 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         command.current_dir(&directory).args(["+nightly", "fuzz"]);
         command
     };
-    let targets = output(
-        "cargo +nightly fuzz list (rustup toolchain install nightly; cargo install cargo-fuzz)",
+    let targets = match output(
+        "cargo +nightly fuzz list",
         fuzz().args(["list", "--fuzz-dir", "."]),
-    )?;
+    ) {
+        Ok(targets) => targets,
+        Err(error) => {
+            println!(
+                "{error}\nnot coverage-guided; for that: rustup toolchain install nightly; cargo install cargo-fuzz"
+            );
+            return smoke();
+        }
+    };
+    if let Some(wanted) = &options.target
+        && !targets.lines().any(|target| target.trim() == wanted)
+    {
+        return Err(format!("no target {wanted}; there are:\n{targets}"));
+    }
     for target in targets.lines().map(str::trim).filter(|t| !t.is_empty()) {
         if options
             .target
