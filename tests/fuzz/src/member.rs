@@ -48,11 +48,7 @@ struct Member {
 static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
     let member = |seed| {
         let identity = HostIdentity::from_seed(KeyAlgorithm::Ed25519, seed).expect("not RSA");
-        let names = Names {
-            uris: &[],
-            user: None,
-        };
-        let certificate = self_signed(&identity, &names).expect("no names");
+        let certificate = self_signed(&identity, &Names::default()).expect("no names");
         let digest = Rhash::Sha256.digest(&[&certificate]).as_ref().to_vec();
         Member {
             identity,
@@ -389,7 +385,7 @@ impl World {
         input.raw(&signed);
         member.signer.encode(&mut input);
         let security = SecurityBlock {
-            // Any two: those of signers within the body come with the message too.
+            // Those of signers within the body come with the message.
             certificates: MEMBERS
                 .iter()
                 .map(|member| member.certificate.clone())
