@@ -243,6 +243,12 @@ impl HipWorld {
         self.ledger.totals()
     }
 
+    /// ESP packets of which at least one unchanged copy reached a host: as long as their SAs live, this is
+    /// how many inner packets must have been delivered, no more and no less.
+    pub fn intact_esp(&self) -> usize {
+        self.ledger.intact()
+    }
+
     /// Inner packets delivered since the last call.
     pub fn take_inbox(&mut self) -> Vec<(HostId, Received)> {
         std::mem::take(&mut self.inbox)
@@ -391,6 +397,9 @@ impl HipWorld {
             self.note(format_args!("{output}"));
             if let NetworkOutput::Delivered { host, datagram } = output {
                 let now = self.now;
+                if is_esp(&datagram) {
+                    self.ledger.esp_arrived(&datagram.bytes);
+                }
                 self.host_mut(host).receive(now, datagram);
                 self.collect(host);
             }
@@ -426,6 +435,9 @@ impl HipWorld {
         ));
         if let Some(recorded) = &mut self.recorded {
             recorded.push(datagram.clone());
+        }
+        if is_esp(&datagram) {
+            self.ledger.esp_sent(&datagram.bytes);
         }
         let now = self.now;
         self.network
@@ -526,5 +538,14 @@ fn describe(datagram: &Datagram) -> String {
         Some(Ok(packet)) => format!(" {:?}", packet.packet_type()),
         Some(Err(error)) => format!(" malformed HIP: {error}"),
         None => String::from(" ESP"),
+    }
+}
+
+/// ESP, directly over IP or in UDP (RFC 9028 section 5.1: no marker of zeros).
+fn is_esp(datagram: &Datagram) -> bool {
+    match datagram.protocol {
+        Protocol::ESP => true,
+        Protocol::Udp => !datagram.bytes.starts_with(&[0; 4]),
+        _ => false,
     }
 }

@@ -4,6 +4,7 @@
 //! own judge.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hip_wire::Hit;
 
@@ -23,6 +24,9 @@ pub struct Ledger {
     sent: BTreeMap<u64, Sent>,
     delivered: BTreeSet<u64>,
     next: u64,
+    /// Digests of the ESP packets put on the network, and of those that reached a host unchanged.
+    esp_sent: BTreeSet<u64>,
+    esp_intact: BTreeSet<u64>,
 }
 
 /// One packet that an application handed to its host.
@@ -98,6 +102,24 @@ impl Ledger {
         })
     }
 
+    /// Notes an ESP packet that a host puts on the network.
+    pub fn esp_sent(&mut self, esp: &[u8]) {
+        self.esp_sent.insert(digest(esp));
+    }
+
+    /// Notes an ESP packet that reaches a host: unchanged if it was sent like that.
+    pub fn esp_arrived(&mut self, esp: &[u8]) {
+        let digest = digest(esp);
+        if self.esp_sent.contains(&digest) {
+            self.esp_intact.insert(digest);
+        }
+    }
+
+    /// ESP packets of which at least one unchanged copy reached a host.
+    pub fn intact(&self) -> usize {
+        self.esp_intact.len()
+    }
+
     /// Whether a packet on the network shows inner plaintext.
     pub fn leaks(&self, on_the_wire: &[u8]) -> bool {
         on_the_wire.windows(MARK.len()).any(|window| window == MARK)
@@ -112,6 +134,13 @@ impl Ledger {
     pub fn totals(&self) -> (usize, usize) {
         (self.sent.len(), self.delivered.len())
     }
+}
+
+/// The same for the same octets in every run: the hasher's keys are fixed.
+fn digest(octets: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    octets.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn encode(from: Hit, to: Hit, number: u64, payload: &[u8]) -> Vec<u8> {
