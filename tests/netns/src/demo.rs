@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::daemon::{Daemon, DaemonConfig, PeerEntry};
-use crate::process::{LabError, Running};
+use crate::process::LabError;
 use crate::topology::{self, Star, TwoNetworks};
 use crate::{Capture, Lab, capture, programs};
 
@@ -116,13 +116,10 @@ fn two_hosts(lab: &Lab, options: &Options, story: &mut Story) -> Result<(), LabE
     }
     let capture = Capture::start(&net.router, "net-a", &file)?;
     alice.start()?;
-    let early = net
-        .a
-        .namespace
-        .start(&format!("ping -c 3 -i 0.2 -W 20 {bob_hit}"))?;
+    let early = programs::FirstPackets::send(&net.a.namespace, &bob_hit, 3)?;
     story.say("alice pings bob; bob's daemon is not running yet: her packets wait");
     bob.start()?;
-    answered(early)?;
+    early.all_answered()?;
     story.say("bob's daemon started; all of alice's first packets were answered, none was lost");
 
     story.chapter("The base exchange");
@@ -153,15 +150,6 @@ fn two_hosts(lab: &Lab, options: &Options, story: &mut Story) -> Result<(), LabE
     moving(lab, &net, &mut alice, &bob_hit, story)?;
     alice.stop()?;
     bob.stop()
-}
-
-fn answered(mut ping: Running) -> Result<(), LabError> {
-    if ping.wait(crate::daemon::PATIENCE)? {
-        return Ok(());
-    }
-    Err(LabError::new(
-        "not every one of the first packets was answered",
-    ))
 }
 
 fn unmodified_programs(
@@ -209,10 +197,15 @@ fn speed(net: &TwoNetworks, bob_hit: &str, story: &mut Story) -> Result<(), LabE
 
 fn check_capture(pcap: &Path, keys: &Path, story: &mut Story) -> Result<(), LabError> {
     story.chapter("What the router between them saw");
-    let leaked = capture::tshark(pcap, "ipv6.addr == 2001:20::/28", &["frame.number"], None)?;
+    let leaked = capture::tshark(
+        pcap,
+        "ipv6.addr == 2001:20::/28 || ip.addr == 198.18.0.0/16",
+        &["frame.number"],
+        None,
+    )?;
     if !leaked.is_empty() {
         return Err(LabError::new(format!(
-            "{} packets with a HIT in the IP header left in clear",
+            "{} packets with a HIT or an LSI in the IP header left in clear",
             leaked.len()
         )));
     }

@@ -1,12 +1,14 @@
 //! Child processes with one-line errors, and their end.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, pipe};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 /// What went wrong in the lab, in one line.
@@ -84,15 +86,15 @@ impl Running {
         Ok(Self { child, what })
     }
 
-    /// Starts `command` and returns once a line of its standard error holds `ready`.
+    /// Starts `command` and returns once a line of its output or of its errors holds `ready`.
     pub fn start_until(command: &mut Command, ready: &str) -> Result<Self, LabError> {
-        let mut running = Self::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
-        let stderr = running
-            .child
-            .stderr
-            .take()
-            .ok_or_else(|| LabError::new("no standard error"))?;
-        let mut lines = BufReader::new(stderr).lines();
+        let (reader, output) = pipe().map_err(|e| LabError::new(format!("pipe: {e}")))?;
+        let errors = output.try_clone();
+        let errors = errors.map_err(|e| LabError::new(format!("pipe: {e}")))?;
+        let running = Self::start(command.stdout(output).stderr(errors))?;
+        // The command holds the writing ends; only with them closed here does its end close the pipe.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut lines = BufReader::new(reader).lines();
         let mut last = String::new();
         while let Some(Ok(line)) = lines.next() {
             if line.contains(ready) {
@@ -124,20 +126,23 @@ impl Running {
 
     /// Waits for the end, at most `limit`; `Ok(true)` if it exited with code 0.
     pub fn wait(&mut self, limit: Duration) -> Result<bool, LabError> {
-        let end = Instant::now() + limit;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Ok(status.success()),
-                Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
-                Ok(None) => {
-                    return Err(LabError::new(format!(
-                        "`{}` did not end within {limit:?}",
-                        self.what
-                    )));
-                }
-                Err(e) => return Err(LabError::new(format!("`{}`: {e}", self.what))),
-            }
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            // WNOWAIT leaves the exit status to `Child::wait` below. Nobody listens after `limit`.
+            let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+            let _ = ended.send(());
+        });
+        if end.recv_timeout(limit).is_err() {
+            return Err(LabError::new(format!(
+                "`{}` did not end within {limit:?}",
+                self.what
+            )));
         }
+        let status = self.child.wait();
+        status
+            .map(|status| status.success())
+            .map_err(|e| LabError::new(format!("`{}`: {e}", self.what)))
     }
 }
 

@@ -15,7 +15,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Tries `probe` until it succeeds; an error after [`PATIENCE`].
+/// For what an unmodified program gives no event of: tries `probe` until it succeeds; an error after [`PATIENCE`].
 pub fn until(
     what: &str,
     mut probe: impl FnMut() -> Result<bool, LabError>,
@@ -40,6 +40,34 @@ pub fn ping(from: &Namespace, to: &str, count: u32) -> Result<String, LabError> 
         )));
     }
     Ok(text.lines().last().unwrap_or_default().to_owned())
+}
+
+/// Several pings of one packet each, under way at once: ping with a larger count exits with 0 when only one of
+/// its packets is answered.
+#[derive(Debug)]
+pub struct FirstPackets(Vec<Running>);
+
+impl FirstPackets {
+    /// Sends `count` echo requests.
+    pub fn send(from: &Namespace, to: &str, count: usize) -> Result<Self, LabError> {
+        let one = |_| from.start(&format!("ping -n -c 1 -W 25 {to}"));
+        (0..count).map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Waits for the answers; an error names how many are missing.
+    pub fn all_answered(mut self) -> Result<(), LabError> {
+        let mut lost = 0;
+        for ping in &mut self.0 {
+            lost += usize::from(!ping.wait(PATIENCE)?);
+        }
+        if lost == 0 {
+            return Ok(());
+        }
+        Err(LabError::new(format!(
+            "{lost} of {} first packets were lost",
+            self.0.len()
+        )))
+    }
 }
 
 /// A directory with one file for busybox httpd to serve on port 8080.
@@ -139,8 +167,9 @@ pub fn iperf3(
     address: &str,
     seconds: u32,
 ) -> Result<f64, LabError> {
-    let mut server = to.start("iperf3 --server --one-off")?;
-    until("iperf3 server", || to.enter(|| listens(5201)))?;
+    let mut server = to.command("iperf3");
+    server.args(["--server", "--one-off", "--forceflush"]);
+    let mut server = Running::start_until(&mut server, "Server listening")?;
     let mut command = from.command("iperf3");
     command.args([
         "--json",
@@ -156,20 +185,6 @@ pub fn iperf3(
     server.wait(PATIENCE)?;
     rate.map(|r| r / 1e9)
         .ok_or_else(|| LabError::new("iperf3 reported no rate"))
-}
-
-/// Whether something listens on this TCP port in the namespace of the calling thread.
-fn listens(port: u16) -> bool {
-    let wanted = format!(":{port:04X} ");
-    ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"]
-        .iter()
-        .any(|table| {
-            std::fs::read_to_string(table).is_ok_and(|text| {
-                // Column 4 is the state; 0A is LISTEN.
-                text.lines()
-                    .any(|l| l.contains(&wanted) && l.split_whitespace().nth(3) == Some("0A"))
-            })
-        })
 }
 
 /// A curl download held to 8 MiB/s, so that something can happen while it runs.

@@ -121,6 +121,15 @@ fn one_gib_over_raw_esp_and_ipv6_arrives_unchanged() -> Result<(), LabError> {
     transfer(Carrier::RawV6)
 }
 
+/// Packets of a capture with a HIT or an LSI in their IP header.
+fn leaks(file: &Path) -> Result<[(&'static str, Vec<String>); 2], LabError> {
+    let seen = |filter| capture::tshark(file, filter, &["frame.number", "_ws.col.Info"], None);
+    Ok([
+        ("HITs", seen("ipv6.addr == 2001:20::/28")?),
+        ("LSIs", seen("ip.addr == 198.18.0.0/16")?),
+    ])
+}
+
 #[test]
 fn nothing_leaves_in_clear_while_the_peer_is_down_or_the_daemon_is_gone() -> Result<(), LabError> {
     let lab = Lab::new()?;
@@ -130,32 +139,48 @@ fn nothing_leaves_in_clear_while_the_peer_is_down_or_the_daemon_is_gone() -> Res
         mut b,
         hit_b,
     } = two(&lab, Carrier::UdpV4, "")?;
+    // Without hipd a HIT and an LSI would leave by the default route: this is what must not happen.
+    let a_host = &net.a.namespace;
+    a_host.ip(&format!("route add default via {}", net.b.v4))?;
+    a_host.ip(&format!("-6 route add default via {}", net.b.v6))?;
+    let ping = |to: &str| a_host.succeeds(&format!("ping -n -c 3 -i 0.2 -W 1 {to}"));
+    let lsi = "198.18.7.7";
+    let control = Capture::start(
+        &net.b.namespace,
+        "eth0",
+        &lab.directory().join("control.pcap"),
+    )?;
+    assert!(!ping(&hit_b)? && !ping(lsi)?, "no daemon has been started");
+    for (what, seen) in leaks(&control.stop()?)? {
+        assert!(
+            !seen.is_empty(),
+            "the network would not show a leak of {what}"
+        );
+    }
+
     let file = lab.directory().join("clear.pcap");
     let watch = Capture::start(&net.b.namespace, "eth0", &file)?;
     a.start()?;
-    let lsi = a.ask(&["show", "b"])?["lsi"]
+    assert!(!ping(&hit_b)?, "b is down, nobody can have answered");
+    let known = a.ask(&["show", "b"])?["lsi"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    let ping = |to: &str| {
-        net.a
-            .namespace
-            .succeeds(&format!("ping -n -c 3 -i 0.2 -W 1 {to}"))
-    };
-    assert!(!ping(&hit_b)?, "b is down, nobody can have answered");
-    assert!(!ping(&lsi)?, "b is down, nobody can have answered");
+    assert!(
+        !ping(&known)? && !ping(lsi)?,
+        "b is down, nobody can have answered"
+    );
     // Killed, not stopped: whatever protects the HITs must outlive the process.
     a.kill();
     assert!(!ping(&hit_b)?, "no daemon, no answer");
-    assert!(!ping(&lsi)?, "no daemon, no answer");
+    assert!(!ping(&known)? && !ping(lsi)?, "no daemon, no answer");
     // And a daemon started after that finds its way again.
     a.start()?;
     b.start()?;
     programs::ping(&net.a.namespace, &hit_b, 3)?;
     let file = watch.stop()?;
-    for leak in ["ipv6.addr == 2001:20::/28", "ip.addr == 198.18.0.0/16"] {
-        let found = capture::tshark(&file, leak, &["frame.number", "_ws.col.Info"], None)?;
-        assert!(found.is_empty(), "in clear: {found:?}");
+    for (what, seen) in leaks(&file)? {
+        assert!(seen.is_empty(), "{what} in clear: {seen:?}");
     }
     a.stop()?;
     b.stop()
@@ -171,18 +196,12 @@ fn the_first_packets_wait_for_the_association_and_none_is_lost() -> Result<(), L
         hit_b,
     } = two(&lab, Carrier::UdpV4, "")?;
     a.start()?;
-    let mut ping = net
-        .a
-        .namespace
-        .start(&format!("ping -n -c 3 -i 0.2 -W 20 {hit_b}"))?;
+    let pings = programs::FirstPackets::send(&net.a.namespace, &hit_b, 5)?;
     programs::until("first packets wait", || {
         Ok(a.ask(&["show", "b"])?["state"] == "I1-SENT")
     })?;
     b.start()?;
-    assert!(
-        ping.wait(hip_lab::daemon::PATIENCE)?,
-        "a first packet was lost"
-    );
+    pings.all_answered()?;
     a.stop()?;
     b.stop()
 }
